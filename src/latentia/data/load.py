@@ -1,0 +1,160 @@
+"""``load``: from whatever a user names to an :class:`ImageSet`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+from latentia.core.errors import UserError, nearest, unknown
+from latentia.data.imageset import ImageSet, from_array
+from latentia.data.source import SOURCES, ReadOptions, Source
+from latentia.data.splits import SPLITS, carve
+
+VALIDATION = 0.1  # of the training images
+TEST = 0.1  # of all images, where a source has no official test part
+SPLIT_SEED = 0
+
+
+def load(
+    data: Any,
+    split: str = "all",
+    *,
+    labels: Any = None,
+    split_seed: int = SPLIT_SEED,
+    data_dir: str | os.PathLike[str] | None = None,
+    size: tuple[int, int] | None = None,
+    policy: str = "auto",
+    quiet: bool = False,
+) -> ImageSet:
+    """Return the images of ``data``.
+
+    Args:
+        data: a name (``digits``, ``mnist`` …), a folder of images, an ``.npy`` or ``.npz`` file, a NumPy array, a torch
+            tensor (``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``), or an ImageSet, which is returned as it is
+            unless a split is asked for.
+        split: ``train``, ``validation``, ``test`` or ``all``. Where a source has an official test part, that is
+            ``test``, and ``validation`` is a tenth of the official training part; elsewhere validation and test are a
+            tenth each. The parts depend on ``split_seed`` alone.
+        labels: labels for an array: int64 ``[N]`` (-1 is unlabelled) or texts.
+        data_dir: where files already are; ``LATENTIA_DATA`` by default.
+        size: the common ``(height, width)`` for a folder of mixed sizes.
+        policy: ``auto``, ``resize``, ``pad`` or ``crop``: how images come to that size.
+        quiet: leave progress bars out.
+
+    Raises:
+        UserError: the data or the split does not exist or cannot be read as images.
+        DownloadError: the data set could not be downloaded.
+    """
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    if isinstance(data, ImageSet):
+        return data if split == "all" else narrow(data, split, split_seed=split_seed)
+    if not isinstance(data, str | os.PathLike):
+        images = from_array(data, labels)
+        return images if split == "all" else narrow(images, split, split_seed=split_seed)
+    options = ReadOptions(
+        data_dir=_folder(data_dir or os.environ.get("LATENTIA_DATA")),
+        cache_dir=Path(os.environ.get("LATENTIA_CACHE") or "~/.cache/latentia").expanduser(),
+        size=size,
+        policy=policy,
+        quiet=quiet,
+    )
+    location = os.fspath(data)
+    source = find_source(location)
+    images = _read(source, location, split, options, split_seed)
+    images.check_finite()
+    return images
+
+
+def narrow(images: ImageSet, split: str, *, split_seed: int = SPLIT_SEED) -> ImageSet:
+    """Return one part of images that have no official parts."""
+    parts = carve(images, {"test": TEST, "validation": VALIDATION}, seed=split_seed)
+    return _not_empty(parts[split])
+
+
+def training_parts(
+    data: Any, *, split_seed: int = SPLIT_SEED, validation: Any = None, **options: Any
+) -> tuple[ImageSet, ImageSet | None]:
+    """Return the training and validation images of ``data``; its test images are not read.
+
+    Images that come as an array or an ImageSet are the training pool as a whole: a tenth of them is set aside for
+    validation unless ``validation`` brings its own.
+    """
+    if isinstance(data, str | os.PathLike):
+        train = load(data, "train", split_seed=split_seed, **options)
+        held = load(data, "validation", split_seed=split_seed, **options) if validation is None else load(validation)
+        return train, held
+    pool = load(data, **{key: value for key, value in options.items() if key in ("labels", "quiet")})
+    if validation is not None:
+        return pool, load(validation)
+    parts = carve(pool, {"validation": VALIDATION}, seed=split_seed)
+    return parts["train"], parts["validation"] if len(parts["validation"]) else None
+
+
+def find_source(location: str) -> Source:
+    """Return the source that reads ``location``.
+
+    Raises:
+        UserError: none does; the nearest name is suggested.
+    """
+    sources = [SOURCES.get(name)() for name in SOURCES.names()]
+    candidates = [source for source in sources if isinstance(source, Source)]
+    for source in sorted(candidates, key=lambda source: -source.priority):
+        if source.matches(location):
+            return source
+    names = sorted(name for source in candidates for name in source.datasets)
+    raise UserError(
+        f"{location!r} is neither a file or folder that exists nor a known data set{nearest(location, names)} "
+        f"(data sets: {', '.join(names)})"
+    )
+
+
+def _read(source: Source, location: str, split: str, options: ReadOptions, split_seed: int) -> ImageSet:
+    official = source.parts(location, options)
+    if official == ("all",):
+        images = source.read(location, "all", options)
+        return images if split == "all" else narrow(images, split, split_seed=split_seed)
+    if split == "test":
+        return dataclasses.replace(source.read(location, "test", options), split="test")
+    if split == "all":
+        return _joined([source.read(location, part, options) for part in official])
+    if "validation" in official:
+        return dataclasses.replace(source.read(location, split, options), split=split)
+    pool = source.read(location, "train", options)
+    return _not_empty(carve(pool, {"validation": VALIDATION}, seed=split_seed)[split])
+
+
+def _joined(parts: list[ImageSet]) -> ImageSet:
+    import numpy as np
+
+    first = parts[0]
+    labelled = all(part.labels is not None for part in parts)
+    geometry = [geometry for part in parts for geometry in part.geometry or ()]
+    return dataclasses.replace(
+        first,
+        pixels=np.concatenate([part.pixels for part in parts]),
+        names=[name for part in parts for name in part.names],
+        ids=np.concatenate([part.ids for part in parts]),
+        labels=np.concatenate([part.labels for part in parts if part.labels is not None]) if labelled else None,
+        geometry=tuple(geometry) if len(geometry) == sum(map(len, parts)) else None,
+        groups=None,
+        split="all",
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )
+
+
+def _not_empty(images: ImageSet) -> ImageSet:
+    if not len(images):
+        raise UserError(f"{images.source} has too few images for a {images.split} split: use --split all, or add images")
+    return images
+
+
+def _folder(value: str | os.PathLike[str] | None) -> Path | None:
+    if not value:
+        return None
+    folder = Path(value).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"the data folder {str(folder)!r} (--data-dir or LATENTIA_DATA) does not exist")
+    return folder
