@@ -1,0 +1,1 @@
+"""Bottlenecks: feature maps to a Code."""

@@ -1,0 +1,1 @@
+"""Bounds: how posterior, prior and likelihood become a loss."""

@@ -1,0 +1,1 @@
+"""Decoders: codes to the likelihood's parameters, [B, P, H, W]."""

@@ -1,0 +1,56 @@
+"""The convolutional decoder: transposed convolutions, each doubling height and width, the mirror of the encoder."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch import Tensor, nn
+
+from latentia.parts.base import Decoder, Shape
+from latentia.parts.decoders._unproject import unprojection
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv(Decoder):
+    """Transposed convolutions of stride 2.
+
+    Attributes:
+        widths: the channels before each doubling, in the encoder's order: the last is the deepest.
+        hidden: units of a dense layer after a vector code; 0 for none.
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128)
+    hidden: int = 0
+
+    def __post_init__(self) -> None:
+        self.require(len(self.widths) > 0 and min(self.widths) > 0, "widths", "one or more positive numbers")
+        self.require(self.hidden >= 0, "hidden", "0 or more")
+
+    @property
+    def multiple(self) -> int:
+        """Two to the number of doublings."""
+        return int(2 ** len(self.widths))
+
+    def build(self, code_shape: tuple[int, ...], output_shape: Shape) -> nn.Module:
+        """Return the module."""
+        return _ConvDecoder(self, code_shape, output_shape)
+
+
+class _ConvDecoder(nn.Module):
+    def __init__(self, spec: Conv, code_shape: tuple[int, ...], output_shape: Shape) -> None:
+        super().__init__()
+        channels, height, width = output_shape
+        widths = (*reversed(spec.widths), channels)
+        start = (widths[0], height // spec.multiple, width // spec.multiple)
+        self.unproject = unprojection(code_shape, start, spec.hidden)
+        self.layers = nn.ModuleList(
+            nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)
+            for before, after in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.activation = nn.SiLU()
+
+    def forward(self, code: Tensor) -> Tensor:
+        features = self.unproject(code)
+        for layer in self.layers:
+            features = layer(self.activation(features))
+        return features

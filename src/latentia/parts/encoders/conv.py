@@ -1,0 +1,57 @@
+"""The convolutional encoder: strided convolutions, each halving height and width (Masci et al. 2011, without pooling)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch import Tensor, nn
+
+from latentia.parts.base import Encoder, Shape
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv(Encoder):
+    """Convolutions of stride 2, each with its activation.
+
+    Attributes:
+        widths: the channels after each convolution; as many numbers, as many halvings.
+        dropout: the probability that a feature is turned off while training.
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128)
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.require(len(self.widths) > 0 and min(self.widths) > 0, "widths", "one or more positive numbers")
+        self.require(0 <= self.dropout < 1, "dropout", "at least 0 and below 1")
+
+    @property
+    def multiple(self) -> int:
+        """Two to the number of halvings."""
+        return int(2 ** len(self.widths))
+
+    def feature_shape(self, image_shape: Shape) -> Shape:
+        """Return the last width and the size after all halvings."""
+        return self.widths[-1], image_shape[1] // self.multiple, image_shape[2] // self.multiple
+
+    def build(self, image_shape: Shape) -> nn.Module:
+        """Return the module."""
+        return _ConvEncoder(self, image_shape[0])
+
+
+class _ConvEncoder(nn.Module):
+    def __init__(self, spec: Conv, channels: int) -> None:
+        super().__init__()
+        widths = (channels, *spec.widths)
+        self.layers = nn.ModuleList(
+            nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1)
+            for before, after in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.activation = nn.SiLU()
+        self.dropout = nn.Dropout(spec.dropout)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = images
+        for layer in self.layers:
+            features = self.dropout(self.activation(layer(features)))
+        return features

@@ -1,0 +1,1 @@
+"""Penalties: one more named term each, seen by the objective."""

@@ -1,0 +1,1 @@
+"""Priors: densities over codes, to be drawn from."""
