@@ -86,7 +86,7 @@ class Autoencoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the reconstruction of ``images``: same shape, in [0, 1]; deterministic."""
-        return self.decode(self.encode(images).z, images.shape[-2:])
+        return self.decode(self.encode(images).z, (images.shape[-2], images.shape[-1]))
 
     def encode(self, images: Tensor, noise: Noise | None = None) -> Code:
         """Return the code of ``images [B, C, H, W]``: its mean, or a sample where ``noise`` is given."""

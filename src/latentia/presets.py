@@ -85,17 +85,28 @@ def design(preset: str = "cae", options: Mapping[str, Any] | None = None) -> Des
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
     chosen = PRESETS[name]
-    options = {key.replace("-", "_"): value for key, value in {**given, **dict(options or {})}.items() if value is not None}
-    texts: dict[str, Any] = {kind: options.pop(kind, None) or getattr(chosen, kind) for kind in MODEL_KINDS + LOSS_KINDS}
+    options = {
+        key.replace("-", "_"): value for key, value in {**given, **dict(options or {})}.items() if value is not None
+    }
+    texts: dict[str, Any] = {
+        kind: options.pop(kind, None) or getattr(chosen, kind) for kind in MODEL_KINDS + LOSS_KINDS
+    }
     penalties = options.pop("penalty", None)
     penalties = _penalty_texts(penalties) if penalties is not None else chosen.penalties
-    if not texts["decoder"]:
+    mirrored = not texts["decoder"]
+    if mirrored:
         texts["decoder"] = _mirror(texts["encoder"])
     weights = dict(chosen.weights)
-    weights.update({key.removeprefix("weight."): _weight(key, options.pop(key)) for key in list(options) if key.startswith("weight.")})
+    weights.update(
+        {
+            key.removeprefix("weight."): _weight(key, options.pop(key))
+            for key in list(options)
+            if key.startswith("weight.")
+        }
+    )
     target = options.pop("target", chosen.target)
     parts: dict[str, Any] = {kind: KINDS[kind].make(text) for kind, text in texts.items()}
-    fields = _assign(options, parts, mirror="decoder" not in given)
+    fields = _assign(options, parts, mirrored=mirrored)
     parts = {kind: KINDS[kind].make(part, **fields.get(kind, {})) for kind, part in parts.items()}
     architecture = Architecture(**{kind: parts[kind] for kind in MODEL_KINDS})
     objective = Objective(
@@ -110,42 +121,35 @@ def design(preset: str = "cae", options: Mapping[str, Any] | None = None) -> Des
 
 
 def _mirror(encoder: Any) -> str:
-    from latentia.core.spec import Part
-    from latentia.parts import DECODERS
+    from latentia.parts import DECODERS, ENCODERS
 
-    name, fields = parse(str(encoder)) if not isinstance(encoder, Mapping) else (encoder["name"], dict(encoder))
-    if isinstance(encoder, Part):
-        name = encoder.name
-    if name not in DECODERS.names():
-        raise UserError(f"the encoder {name!r} has no decoder of its name: choose one with --decoder")
-    widths = fields.get("widths")
-    return f"{name}:widths=({widths})" if isinstance(widths, str) else name
+    part = ENCODERS.make(encoder)
+    if part.name not in DECODERS.names():
+        raise UserError(f"the encoder {part.name!r} has no decoder of its name: choose one with --decoder")
+    shared = set(part.fields()) & {field.name for field in dataclasses.fields(DECODERS.get(part.name))}
+    return str(DECODERS.make(part.name, **{field: getattr(part, field) for field in shared}))
 
 
-def _assign(options: Mapping[str, Any], parts: Mapping[str, Any], *, mirror: bool) -> dict[str, dict[str, Any]]:
+def _assign(options: Mapping[str, Any], parts: Mapping[str, Any], *, mirrored: bool) -> dict[str, dict[str, Any]]:
+    """Give each option to the part that has it; where the decoder mirrors the encoder, one option speaks for both."""
     fields: dict[str, dict[str, Any]] = {}
     for key, value in options.items():
         kind, dot, field = key.partition(".")
-        if dot and kind in parts:
-            fields.setdefault(kind, {})[field] = value
-            continue
-        owners = [kind for kind, part in parts.items() if not dot and key in part.fields()]
-        if mirror and owners[:1] == ["encoder"] and "decoder" in owners:
-            owners = ["encoder"]  # encoder and decoder are mirrors: one option speaks for both, see below
+        owners = [kind] if dot and kind in parts else [] if dot else _owners(key, parts)
+        if not dot and mirrored and owners == ["encoder", "decoder"]:
+            owners = ["encoder"]
         if len(owners) != 1:
-            known = sorted({f"{kind}.{field}" for kind, part in parts.items() for field in part.fields()} | {*parts})
+            known = sorted({f"{kind}.{name}" for kind, part in parts.items() for name in part.fields()} | {*parts})
             problem = f"is in several parts ({', '.join(owners)})" if owners else "does not exist here"
             raise UserError(f"the option {key!r} {problem}{nearest(key, known)} (options: {', '.join(known)})")
-        fields.setdefault(owners[0], {})[key] = value
-    _mirror_widths(fields, parts)
+        fields.setdefault(owners[0], {})[field if dot else key] = value
+        if mirrored and owners == ["encoder"] and "decoder" in _owners(field if dot else key, parts):
+            fields.setdefault("decoder", {}).setdefault(field if dot else key, value)
     return fields
 
 
-def _mirror_widths(fields: dict[str, dict[str, Any]], parts: Mapping[str, Any]) -> None:
-    shared = ("widths", "blocks")
-    for field in shared:
-        if field in fields.get("encoder", {}) and field in parts["decoder"].fields():
-            fields.setdefault("decoder", {}).setdefault(field, fields["encoder"][field])
+def _owners(field: str, parts: Mapping[str, Any]) -> list[str]:
+    return [kind for kind, part in parts.items() if field in part.fields()]
 
 
 def _penalty_texts(value: Any) -> tuple[str, ...]:

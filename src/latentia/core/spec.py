@@ -70,6 +70,11 @@ class Part(Spec):
         return self.name + (":" + ",".join(changed) if changed else "")
 
 
+def option(default: Any, help: str) -> Any:
+    """Return a field with its default and the line that help texts show for it."""
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
 def parse(text: str) -> tuple[str, dict[str, str]]:
     """Split ``"name:field=value,field=value"`` into its name and its fields; a value may itself hold commas in brackets.
 
@@ -99,7 +104,9 @@ def fit(value: Any, hint: Any, where: str) -> Any:
         choices = [str(argument) for argument in arguments]
         if value in choices:
             return arguments[choices.index(value)]
-        raise UserError(f"{where} is {value!r}, but it must be one of {', '.join(choices)}{nearest(str(value), choices)}")
+        raise UserError(
+            f"{where} is {value!r}, but it must be one of {', '.join(choices)}{nearest(str(value), choices)}"
+        )
     if origin in (typing.Union, types.UnionType):
         return _fit_union(value, arguments, where)
     if origin is tuple:
@@ -126,7 +133,16 @@ def _fit_union(value: Any, arguments: tuple[Any, ...], where: str) -> Any:
 
 def _fit_scalar(value: Any, hint: Any, where: str) -> Any:
     if hint is bool:
-        texts = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+        texts = {
+            "true": True,
+            "yes": True,
+            "on": True,
+            "1": True,
+            "false": False,
+            "no": False,
+            "off": False,
+            "0": False,
+        }
         if isinstance(value, bool):
             return value
         if str(value).lower() in texts:

@@ -140,10 +140,10 @@ class ImageSet:
         """A hash of pixels, ids and labels: equal sets have equal fingerprints, on every machine."""
         digest = hashlib.blake2b(repr((self.pixels.shape, str(self.pixels.dtype))).encode(), digest_size=16)
         for start in range(0, len(self), 4096):
-            digest.update(np.ascontiguousarray(self.pixels[start : start + 4096]))
-        digest.update(np.ascontiguousarray(self.ids))
+            digest.update(np.ascontiguousarray(self.pixels[start : start + 4096]).data)
+        digest.update(np.ascontiguousarray(self.ids).data)
         if self.labels is not None:
-            digest.update(np.ascontiguousarray(self.labels))
+            digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
 
     def select(self, indices: npt.ArrayLike, *, split: str | None = None) -> Self:

@@ -147,7 +147,9 @@ def _joined(parts: list[ImageSet]) -> ImageSet:
 
 def _not_empty(images: ImageSet) -> ImageSet:
     if not len(images):
-        raise UserError(f"{images.source} has too few images for a {images.split} split: use --split all, or add images")
+        raise UserError(
+            f"{images.source} has too few images for a {images.split} split: use --split all, or add images"
+        )
     return images
 
 

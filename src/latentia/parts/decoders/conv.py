@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -44,8 +45,7 @@ class _ConvDecoder(nn.Module):
         start = (widths[0], height // spec.multiple, width // spec.multiple)
         self.unproject = unprojection(code_shape, start, spec.hidden)
         self.layers = nn.ModuleList(
-            nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1) for before, after in pairwise(widths)
         )
         self.activation = nn.SiLU()
 

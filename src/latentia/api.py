@@ -1,0 +1,250 @@
+"""A thin face over the rooms below: ``train``, ``open_run``, and the ``Run`` they return."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from latentia.core.errors import UserError
+from latentia.data.imageset import ImageSet
+from latentia.data.load import SPLIT_SEED, load, training_parts
+from latentia.model import Autoencoder
+from latentia.objective import Objective
+from latentia.presets import design
+from latentia.report.run_figures import draw_run
+from latentia.tasks.embed import embed
+from latentia.tasks.evaluate import Evaluation, evaluate
+from latentia.tasks.inspect import feature_maps, first_filters
+from latentia.tasks.reconstruct import Reconstruction, reconstruct
+from latentia.training.run import DataChoice, resume_run, start_run
+from latentia.training.run_folder import RunFolder
+from latentia.training.settings import TrainSettings
+from latentia.training.storage import load_model, load_tensors
+from latentia.training.transfer import transfer
+
+DATA_OPTIONS = ("size", "policy", "data_dir")
+
+
+def train(
+    data: Any = None,
+    preset: str = "cae",
+    *,
+    validation: Any = None,
+    runs: str | os.PathLike[str] = "runs",
+    init_from: Run | str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    split_seed: int = SPLIT_SEED,
+    figures: bool = True,
+    quiet: bool = False,
+    say: Callable[[str], None] | None = None,
+    options: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Run:
+    """Train an autoencoder and return its run.
+
+    Args:
+        data: whatever :func:`latentia.load` takes. Of a name or a path the training and validation splits are used; of an
+            array or an ImageSet a tenth is set aside for validation.
+        preset: the named autoencoder, such as ``"cae"``, ``"dae"`` or ``"vae:beta=4"``.
+        validation: images to validate on, instead of those set aside.
+        runs: the folder in which the run's own folder is made.
+        init_from: a run whose matching layers the new model starts from.
+        resume: an unfinished run to go on with; everything but ``data`` (needed where it was in memory) comes from it.
+        split_seed: the seed of the validation split.
+        figures: draw the pictures into the run folder.
+        quiet: print nothing.
+        say: told what a person should know; prints to stderr by default.
+        options: options by the names of the command line, such as ``{"corruption.p": 0.3}``.
+        **more: the same by keyword: fields of :class:`TrainSettings` (``epochs``, ``learning_rate``, ``seed``,
+            ``device`` …), of the data (``size``, ``policy``, ``data_dir``), parts (``encoder="residual"``) and their
+            fields (``latent_dim=32``, ``corruption__p=0.3``).
+
+    Raises:
+        UserError: data, preset or an option is wrong. TrainingDiverged, Interrupted, StorageError: see there.
+    """
+    tell = say or (_silent if quiet else _to_stderr)
+    if resume is not None:
+        folder, model = resume_run(resume, data, validation=validation, quiet=quiet, say=tell)
+        return _finished(folder, model, data, validation, figures)
+    if data is None:
+        raise UserError("there is nothing to train on: name a data set, a folder of images, a file or an array")
+    given = {**dict(options or {}), **{key.replace("__", "."): value for key, value in more.items()}}
+    given = {key.replace("-", "_"): value for key, value in given.items() if value is not None}
+    data_options = {key: given.pop(key) for key in DATA_OPTIONS if key in given}
+    fields = {field.name for field in dataclasses.fields(TrainSettings)}
+    settings = TrainSettings.from_fields({key: given.pop(key) for key in list(given) if key in fields}, owner="train")
+    chosen = design(preset, given)
+    location = os.fspath(data) if isinstance(data, str | os.PathLike) else None
+    choice = DataChoice(location, data_options, split_seed)
+    train_images, held = training_parts(
+        data, split_seed=split_seed, validation=validation, quiet=quiet, **_loadable(data_options)
+    )
+    prepare = None
+    if init_from is not None:
+        source = init_from.path if isinstance(init_from, Run) else Path(init_from)
+        prepare = functools.partial(_bring_layers, source, tell)
+    folder, model = start_run(
+        train_images,
+        held,
+        chosen,
+        settings,
+        runs,
+        choice=choice,
+        prepare=prepare,
+        quiet=quiet,
+        say=tell,
+    )
+    return _finished(folder, model, train_images, held, figures)
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Return the run in the folder ``path``.
+
+    Raises:
+        UserError: it is no run folder, of a newer version, or has no saved model yet.
+    """
+    return Run(RunFolder.open(path))
+
+
+class Run:
+    """A run folder with a trained model: what it is good for, as methods.
+
+    Arrays, tensors and ImageSets are accepted wherever images are.
+    """
+
+    def __init__(self, folder: RunFolder, model: Autoencoder | None = None) -> None:
+        self._folder = folder
+        if model is not None:
+            self.__dict__["model"] = model
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self._folder.path
+
+    @functools.cached_property
+    def model(self) -> Autoencoder:
+        """The module with the best weights, in evaluation mode: ``[B, C, H, W]`` in [0, 1] to the same."""
+        return load_model(self.path)
+
+    @functools.cached_property
+    def description(self) -> dict[str, Any]:
+        """What ``run.json`` says."""
+        return self._folder.describe()
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One record for each epoch: figures on training and validation images."""
+        return self._folder.metrics()
+
+    @functools.cached_property
+    def objective(self) -> Objective:
+        """What the model was trained for."""
+        return Objective.from_json(self.description["objective"])
+
+    def images(self, data: Any, split: str = "all") -> ImageSet:
+        """Return ``data`` as images, brought to the size that this run's data was brought to."""
+        options = _loadable(self.description["data"]["options"]) if isinstance(data, str | os.PathLike) else {}
+        if isinstance(data, str | os.PathLike) and "size" not in options and Path(data).is_dir():
+            # a folder is brought to the model's size, as the training folder was
+            options["size"] = (self.model.format.height, self.model.format.width)
+        return load(data, split, **options)
+
+    def embed(self, data: Any, *, pool: bool = False) -> npt.NDArray[np.float32]:
+        """Return the codes of ``data``, float32 ``[N, latent_dim]``: deterministic, the posterior mean for a ``vae``."""
+        return embed(self.model, self.images(data), pool=pool)
+
+    def reconstruct(self, data: Any) -> ImageSet:
+        """Return the reconstructions of ``data``: same names, shape and dtype."""
+        return self.reconstruction(data).images
+
+    def reconstruction(self, data: Any) -> Reconstruction:
+        """Return the reconstructions together with the error of each image."""
+        return reconstruct(self.model, self.images(data))
+
+    def evaluate(self, data: Any = None, split: str = "test") -> Evaluation:
+        """Return the figures on ``split`` of ``data`` (the run's own by default), beside the mean image and PCA.
+
+        Raises:
+            UserError: the run's data was in memory and ``data`` is not given.
+        """
+        location = self.description["data"]["location"]
+        if data is None and location is None:
+            raise UserError(f"{self.path} was trained on images in memory: say which images to evaluate on")
+        data_options = _loadable(self.description["data"]["options"])
+        own = location if location is not None else data
+        baseline_images = load(own, "train", **(data_options if isinstance(own, str) else {}))
+        images = self.images(data if data is not None else location, split)
+        return evaluate(self.model, self.objective, images, baseline_images)
+
+    def summary(self) -> str:
+        """Return what the run came to, in a few lines; figures are of the validation images unless said otherwise."""
+        described, history = self.description, self.history
+        best = next((record for record in history if record["epoch"] == described.get("best_epoch")), history[-1])
+        judged, where = best.get("validation"), "validation"
+        if judged is None:
+            judged, where = best["train"], "training"
+        figures = ", ".join(f"{name} {value:.5g}" for name, value in judged.items())
+        lines = [
+            f"{described['preset']} on {described['data']['source']}: {described['data']['train']['count']:,} images, "
+            f"{len(history)} epochs in {described.get('seconds', 0):,.0f} s; best epoch {best['epoch']}, {where}: {figures}",
+        ]
+        pictures = sorted((self.path / "figures").glob("*.png"))
+        if pictures:
+            lines.append(f"pictures: {self.path / 'figures'} ({', '.join(picture.stem for picture in pictures)})")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.path}: {self.description.get('preset')} ({self.description.get('status')})>"
+
+
+def draw_figures(folder: RunFolder, model: Autoencoder, images: ImageSet) -> list[Path]:
+    """Draw the pictures of a run from ``images`` it did not train on (or its training images where there are no others)."""
+    shown = images.select(np.arange(min(len(images), 2000)))
+    return draw_run(
+        folder.path,
+        folder.describe(),
+        folder.metrics(),
+        result=reconstruct(model, shown),
+        filters=first_filters(model),
+        maps=feature_maps(model, shown),
+    )
+
+
+def _finished(folder: RunFolder, model: Autoencoder, data: Any, validation: Any, figures: bool) -> Run:
+    if figures:
+        if not isinstance(data, ImageSet):
+            described = folder.describe()["data"]
+            choice = DataChoice(described["location"], described["options"], described["split_seed"])
+            data, validation = choice.load(data, validation)
+        draw_figures(folder, model, validation if isinstance(validation, ImageSet) else data)
+    return Run(folder, model)
+
+
+def _bring_layers(source: Path, tell: Callable[[str], None], model: Autoencoder) -> dict[str, Any]:
+    RunFolder.open(source)
+    weights, _ = load_tensors(source / "model.safetensors")
+    moved = transfer(model, weights, str(source))
+    tell(f"from {source}: {moved}")
+    return {"from": str(source), **moved.to_json()}
+
+
+def _loadable(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if key == "size" else value for key, value in options.items() if value is not None}
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+def _to_stderr(text: str) -> None:
+    import sys
+
+    print(text, file=sys.stderr)

@@ -1,0 +1,66 @@
+"""``latentia train``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from latentia.cli.options import DesignCommand, data_options, parse_size, settings_options
+from latentia.training.settings import TrainSettings
+
+
+@click.command(cls=DesignCommand, name="train")
+@click.argument("data", required=False)
+@click.option("--preset", default="cae", show_default=True, help="a named autoencoder, such as vae or vae:beta=4")
+@click.option("--latent-dim", metavar="INT", help="numbers in a code (channels at each position of a spatial one)")
+@click.option("--target", metavar="all|changed", help="the pixels that count: all, or those the corruption changed")
+@click.option("--weight", "weights", multiple=True, metavar="TERM=FACTOR", help="the factor of a term of the loss")
+@settings_options(TrainSettings)
+@data_options
+@click.option("--split-seed", type=int, help="the seed of the validation split  [default: 0]")
+@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="where run folders are made")
+@click.option("--from", "init_from", metavar="RUN", help="start from the matching layers of this run's model")
+@click.option("--resume", metavar="RUN", help="go on with this unfinished run, with its own data and settings")
+@click.option("--no-figures", is_flag=True, help="draw no pictures")
+@click.option("--quiet", is_flag=True, help="no progress on stderr")
+@click.pass_context
+def command(ctx: click.Context, data: str | None, resume: str | None, **given: Any) -> None:
+    """Train an autoencoder on DATA; the last line of stdout is the folder of the run.
+
+    Training and validation images are used, test images are not read. Ctrl-C ends cleanly; --resume goes on to the
+    bit where it ended.
+    """
+    from latentia import api
+    from latentia.core.errors import UserError
+
+    runs, init_from, quiet = given.pop("runs"), given.pop("init_from"), given.pop("quiet")
+    figures = not given.pop("no_figures")
+    preset, weights, split_seed = given.pop("preset"), given.pop("weights"), given.pop("split_seed")
+    if resume is not None:
+        clashing = sorted(key for key, value in {**given, **ctx.obj, "data": data, "from": init_from}.items() if value)
+        if clashing:
+            raise UserError(
+                f"--resume goes on with the run's own data and settings, so {', '.join(clashing)} cannot be given with it"
+            )
+        run = api.train(resume=resume, figures=figures, quiet=quiet)
+    else:
+        given["size"] = parse_size(given["size"])
+        options = {**ctx.obj, **given, **dict(_weight(text) for text in weights)}
+        if split_seed is not None:
+            options["split_seed"] = split_seed
+        seed = {"split_seed": options.pop("split_seed")} if "split_seed" in options else {}
+        run = api.train(
+            data, preset, runs=runs, init_from=init_from, figures=figures, quiet=quiet, options=options, **seed
+        )
+    click.echo(run.summary())
+    click.echo(run.path)
+
+
+def _weight(text: str) -> tuple[str, str]:
+    from latentia.core.errors import UserError
+
+    term, equals, factor = text.partition("=")
+    if not equals:
+        raise UserError(f"--weight {text!r} cannot be read: write TERM=FACTOR, such as kl=0.5")
+    return f"weight.{term}", factor

@@ -1,0 +1,79 @@
+"""The ``latentia`` command: finds its sub-commands by their files, and turns errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+import warnings
+
+import click
+
+import latentia
+from latentia.core.errors import LatentiaError, nearest
+
+COMMANDS = "latentia.cli.commands"
+
+
+class Commands(click.Group):
+    """The sub-commands; one is imported when it is called, or when help wants its first line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        package = importlib.import_module(COMMANDS)
+        return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_")
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command called ``cmd_name``."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = importlib.import_module(f"{COMMANDS}.{cmd_name}").command
+        assert isinstance(command, click.Command)  # a developer's mistake: each file holds one
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command, or fail with the nearest name."""
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            raise click.UsageError(f"there is no command {args[0]!r}{nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(latentia.__version__, package_name="latentia", prog_name="latentia")
+def cli() -> None:
+    """Latentia: learning from images without labels.
+
+    DATA is a name (digits, mnist, fashion-mnist, kmnist, emnist, cifar10), a folder of images, or an .npy or .npz file.
+    RUN is a run folder, such as runs/0001-mnist-cae. Your data and your weights are yours: nothing leaves this machine.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit: 0 is success, 2 the user's input, 1 a failure, 130 and 143 an interruption."""
+    warnings.filterwarnings("ignore", category=UserWarning, module="torch")
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _report("interrupted", 130)
+    except click.UsageError as error:
+        context = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        code = _report(f"{error.format_message().rstrip('.')}{context}", 2)
+    except click.ClickException as error:
+        code = _report(error.format_message(), error.exit_code)
+    except LatentiaError as error:
+        code = _report(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        code = _report("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 1
+    except MemoryError:
+        code = _report("there is not enough memory for this: try a smaller --batch-size or --size", 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(message: str, code: int) -> int:
+    print(f"latentia: {message}", file=sys.stderr)
+    return code

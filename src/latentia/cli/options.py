@@ -1,0 +1,152 @@
+"""Options that several commands share, made from the specs themselves. Imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from latentia.core.errors import UserError
+from latentia.core.spec import Spec
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+DESIGN_KINDS = ("encoder", "bottleneck", "decoder", "likelihood", "prior", "corruption", "bound", "penalty")
+
+
+def settings_options(settings: type[Spec]) -> Decorator:
+    """Return a decorator that adds an option for each field of ``settings``; what is not given stays ``None``."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        hints = typing.get_type_hints(settings)
+        for field in reversed(dataclasses.fields(settings)):
+            choices = typing.get_args(hints[field.name]) if typing.get_origin(hints[field.name]) else ()
+            metavar = "|".join(map(str, choices)) or hints[field.name].__name__.upper()
+            function = click.option(
+                "--" + field.name.replace("_", "-"),
+                field.name,
+                metavar=metavar,
+                help=f"{field.metadata['help']}  [default: {field.default}]",
+            )(function)
+        return function
+
+    return decorate
+
+
+class DesignCommand(click.Command):
+    """A command that takes parts and their fields as options: ``--corruption mask --corruption.p 0.5``.
+
+    They are taken out of the arguments before click sees the rest, and lie in ``ctx.obj`` as a dictionary.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Separate the design's options from the others."""
+        design: dict[str, str] = {}
+        rest: list[str] = []
+        waiting = list(args)
+        while waiting:
+            token = waiting.pop(0)
+            key, equals, value = token.removeprefix("--").partition("=")
+            if token == "--":
+                rest += [token, *waiting]
+                break
+            if not token.startswith("--") or (key not in DESIGN_KINDS and "." not in key):
+                rest.append(token)
+                continue
+            if not equals:
+                if not waiting:
+                    raise click.BadOptionUsage(token, f"the option {token!r} needs a value", ctx)
+                value = waiting.pop(0)
+            design[key.replace("-", "_")] = value
+        ctx.obj = design
+        return super().parse_args(ctx, rest)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List presets and parts, read without importing them."""
+        from latentia.parts import KINDS
+        from latentia.presets import PRESETS
+
+        with formatter.section("Presets"):
+            formatter.write_dl([(name, preset.summary) for name, preset in PRESETS.items()])
+        with formatter.section(
+            "Parts and their fields (--KIND NAME, --KIND.FIELD VALUE, or --KIND NAME:FIELD=VALUE,…)"
+        ):
+            for kind, registry in KINDS.items():
+                described = [registry.describe(name) for name in registry.names()]
+                formatter.write_dl(
+                    [
+                        (f"--{kind} {part.name}", ", ".join(f"{field}={default}" for field, _, default in part.fields))
+                        for part in described
+                    ]
+                )
+
+
+def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how DATA is read."""
+    function = click.option("--data-dir", metavar="DIR", help="where data files already are  [default: LATENTIA_DATA]")(
+        function
+    )
+    function = click.option("--size", metavar="HxW", help="the common size for a folder of mixed sizes")(function)
+    return click.option("--policy", metavar="auto|resize|pad|crop", help="how images come to that size")(function)
+
+
+def split_option(default: str = "all") -> Decorator:
+    """Return the ``--split`` option."""
+    return click.option(
+        "--split",
+        default=default,
+        show_default=True,
+        metavar="train|validation|test|all",
+        help="the part of DATA that is meant",
+    )
+
+
+def read_data(
+    data: str, split: str, data_dir: str | None, size: str | None, policy: str | None, quiet: bool = False
+) -> Any:
+    """Return the images that a command names, and print the notes a person should see to stderr."""
+    from latentia.data.load import load
+
+    images = load(data, split, data_dir=data_dir, size=parse_size(size), policy=policy or "auto", quiet=quiet)
+    if not quiet:
+        for note in images.notes:
+            click.echo(note, err=True)
+    return images
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Return ``(height, width)`` for ``64`` or ``64x48``.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    try:
+        numbers = [int(side) for side in sides]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or min(numbers, default=0) < 1:
+        raise UserError(f"the size {text!r} cannot be read: write one number, or HEIGHTxWIDTH, such as 64x48")
+    return numbers[0], numbers[-1]
+
+
+def output_folder(path: str) -> Path:
+    """Return the folder that results go to, made if it is not there.
+
+    Raises:
+        UserError: there is a file in its place.
+    """
+    from latentia.core.atomic import storage_errors
+
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{path} is a file, but the results need a folder: choose another -o")
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,141 @@
+"""Batches: from stored pixels to float32 in [0, 1] on the device, by index, without a worker process between.
+
+Pixels that are in memory are gathered there (on the GPU when they fit); memory-mapped ones are read by a thread that runs
+one batch ahead. The order of an epoch is a pure function of (seed, epoch).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from latentia.core.noise import generator
+from latentia.data.imageset import ImageSet, PixelFormat
+
+GPU_SHARE = 0.5  # of the free memory that resident pixels may take
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Some images on the device.
+
+    Attributes:
+        pixels: float32 ``[B, C, H, W]`` in [0, 1].
+        labels: int64 ``[B]``, -1 where unlabelled.
+        ids: int64 ``[B]``.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    ids: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Batches:
+    """The batches of an image set, in order, or shuffled anew for each epoch.
+
+    Args:
+        images: the images.
+        pixel_format: which pixel values stand for 0 and 1.
+        batch_size: images a batch; the last may be smaller.
+        device: where the batches are wanted.
+        seed: the seed of the shuffle; ``None`` keeps the order.
+    """
+
+    def __init__(
+        self,
+        images: ImageSet,
+        pixel_format: PixelFormat,
+        batch_size: int,
+        device: torch.device | str = "cpu",
+        seed: int | None = None,
+    ) -> None:
+        self.images, self.format = images, pixel_format
+        self.batch_size, self.seed = batch_size, seed
+        self.device = torch.device(device)
+        self.ids = torch.from_numpy(np.ascontiguousarray(images.ids))
+        labels = images.labels if images.labels is not None else np.full(len(images), -1, dtype=np.int64)
+        self.labels = torch.from_numpy(np.ascontiguousarray(labels))
+        self._gather = self._choose_gather()
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return -(-len(self.images) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.epoch(0)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of ``epoch``, from the batch numbered ``start`` on."""
+        for chosen, pixels in self._gather(torch.split(self.order(epoch), self.batch_size)[start:]):
+            yield Batch(
+                pixels=self.to_unit(pixels),
+                labels=self.labels[chosen].to(self.device, non_blocking=True),
+                ids=self.ids[chosen].to(self.device, non_blocking=True),
+            )
+
+    def order(self, epoch: int) -> Tensor:
+        """Return the positions of the images in the order of ``epoch``, int64 ``[N]``."""
+        if self.seed is None:
+            return torch.arange(len(self.images))
+        return torch.randperm(len(self.images), generator=generator(self.seed, "shuffle", epoch))
+
+    def to_unit(self, stored: Tensor) -> Tensor:
+        """Return stored pixels, uint8, int16 (the bits of uint16) or float32, as float32 in [0, 1]."""
+        if stored.dtype == torch.int16:
+            unit = stored.to(torch.int32).bitwise_and_(0xFFFF).to(torch.float32)
+        else:
+            unit = stored.to(torch.float32, copy=True)
+        if self.format.low:
+            unit -= self.format.low
+        return unit.mul_(1.0 / (self.format.high - self.format.low))
+
+    def _choose_gather(self) -> Callable[[tuple[Tensor, ...]], Iterator[tuple[Tensor, Tensor]]]:
+        if isinstance(self.images.pixels, np.memmap):
+            return self._from_disk
+        resident = _tensor(self.images.pixels)
+        if self.device.type == "cuda" and resident.nbytes < GPU_SHARE * torch.cuda.mem_get_info(self.device)[0]:
+            resident = resident.to(self.device)
+        flat = resident.flatten(1)
+        shape = resident.shape[1:]
+
+        def gather(batches: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, Tensor]]:
+            for chosen in batches:
+                rows = flat.index_select(0, chosen.to(flat.device))
+                yield chosen, rows.view(len(chosen), *shape).to(self.device)
+
+        return gather
+
+    def _from_disk(self, batches: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, Tensor]]:
+        pixels = self.images.pixels
+
+        def read(chosen: Tensor) -> Tensor:
+            # in rising order the disk reads forwards; then back to the order that was asked for
+            order = np.argsort(chosen.numpy())
+            rows = np.empty((len(chosen), *pixels.shape[1:]), dtype=pixels.dtype)
+            rows[order] = pixels[chosen.numpy()[order]]
+            return _tensor(rows)
+
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            ahead = reader.submit(read, batches[0]) if batches else None
+            for position, chosen in enumerate(batches):
+                assert ahead is not None  # a developer's invariant: there is a batch, so it was asked for
+                stored = ahead.result()
+                ahead = reader.submit(read, batches[position + 1]) if position + 1 < len(batches) else None
+                yield chosen, stored.to(self.device, non_blocking=True)
+
+
+def _tensor(pixels: npt.NDArray[Any]) -> Tensor:
+    array = np.ascontiguousarray(pixels)
+    if not array.flags.writeable:
+        array = array.copy()
+    return torch.from_numpy(array.view(np.int16) if array.dtype == np.uint16 else array)

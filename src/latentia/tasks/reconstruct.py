@@ -1,0 +1,49 @@
+"""Reconstruction: what the model makes of an image, and how far that is from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from latentia.data.imageset import ImageSet
+from latentia.model import Autoencoder
+from latentia.tasks.apply import format_for, over, to_pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class Reconstruction:
+    """Images, their reconstructions, and the error of each.
+
+    Attributes:
+        originals: what went in.
+        images: what came out: same names, shape, dtype and range.
+        errors: float64 ``[N]``, the per-pixel squared error, pixels in [0, 1] and reconstructions within it.
+    """
+
+    originals: ImageSet
+    images: ImageSet
+    errors: npt.NDArray[np.float64]
+
+    def __str__(self) -> str:
+        return f"{len(self.images)} images reconstructed, per-pixel MSE {self.errors.mean():.5f}"
+
+
+def reconstruct(model: Autoencoder, images: ImageSet) -> Reconstruction:
+    """Return the deterministic reconstruction of every image.
+
+    Raises:
+        UserError: model and images do not fit each other.
+    """
+    pixel_format = format_for(model, images)
+    errors: list[npt.NDArray[np.float64]] = []
+
+    def step(batch: Any) -> npt.NDArray[Any]:
+        output = model(batch.pixels)
+        errors.append((output - batch.pixels).double().square().flatten(1).mean(1).cpu().numpy())
+        return to_pixels(output, pixel_format)
+
+    pixels = over(model, images, step)
+    return Reconstruction(images, images.with_pixels(pixels), np.concatenate(errors))

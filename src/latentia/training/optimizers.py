@@ -1,0 +1,63 @@
+"""PyTorch's optimisers by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from latentia.core.errors import UserError, unknown
+from latentia.core.spec import fit, parse
+
+UNSUITABLE = {"LBFGS": "needs several evaluations a step", "SparseAdam": "takes sparse gradients only"}
+
+
+def optimizer_names() -> dict[str, type[torch.optim.Optimizer]]:
+    """Return PyTorch's optimisers by lower-case name, those apart that cannot train here."""
+    return {
+        name.lower(): value
+        for name, value in vars(torch.optim).items()
+        if isinstance(value, type)
+        and issubclass(value, torch.optim.Optimizer)
+        and value is not torch.optim.Optimizer
+        and name not in UNSUITABLE
+    }
+
+
+def build_optimizer(text: str, groups: Iterable[dict[str, Any]], learning_rate: float) -> torch.optim.Optimizer:
+    """Return the optimiser for ``"name"`` or ``"name:option=value,…"``, fused where PyTorch offers it.
+
+    Raises:
+        UserError: no such optimiser, or it has no such option.
+    """
+    name, options = parse(text)
+    known = optimizer_names()
+    if name.lower() not in known:
+        raise unknown("optimizer", name, known)
+    cls = known[name.lower()]
+    signature = inspect.signature(cls).parameters
+    arguments: dict[str, Any] = {"lr": learning_rate}
+    for key, value in options.items():
+        if key not in signature or key in ("params", "lr"):
+            usable = ", ".join(option for option in signature if option not in ("params", "lr", "self"))
+            raise UserError(f"the optimizer {name!r} has no option {key!r} (its options: {usable})")
+        arguments[key] = _option(value, signature[key].default, f"{name}.{key}")
+    groups = list(groups)
+    if "fused" in signature and "fused" not in arguments and _can_fuse(groups):
+        arguments["fused"] = True
+    return cls(groups, **arguments)
+
+
+def _can_fuse(groups: list[dict[str, Any]]) -> bool:
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    return all(parameter.device.type in ("cpu", "cuda") and parameter.is_floating_point() for parameter in parameters)
+
+
+def _option(value: str, default: Any, where: str) -> Any:
+    if isinstance(default, bool):
+        return fit(value, bool, where)
+    if isinstance(default, tuple):
+        return fit(value, tuple[float, ...], where)
+    return fit(value, float, where)

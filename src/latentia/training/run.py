@@ -1,0 +1,201 @@
+"""From data, design and settings to a run folder with a trained autoencoder in it; and taking such a run up again."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from latentia.core.atomic import write_json
+from latentia.core.errors import Interrupted, LatentiaError, UserError
+from latentia.data.batches import Batches
+from latentia.data.imageset import ImageSet
+from latentia.data.load import SPLIT_SEED, training_parts
+from latentia.model import Architecture, Autoencoder
+from latentia.objective import Objective
+from latentia.presets import Design
+from latentia.training.device import describe_device, resolve_device
+from latentia.training.run_folder import RunFolder
+from latentia.training.settings import TrainSettings
+from latentia.training.storage import model_description, save_model
+from latentia.training.trainer import Trainer, settings_from, settings_json
+
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class DataChoice:
+    """What was asked for as data, so that a run can find it again.
+
+    Attributes:
+        location: a name or a path, or ``None`` for images that were handed over in memory.
+        options: keyword arguments of :func:`latentia.load` that shape the images (``size``, ``policy``, ``data_dir``).
+        split_seed: the seed of the validation split.
+    """
+
+    location: str | None
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    split_seed: int = SPLIT_SEED
+
+    def load(self, data: Any = None, validation: Any = None) -> tuple[ImageSet, ImageSet | None]:
+        """Return the training and validation images; ``data`` stands in for a location that there is not."""
+        source = data if data is not None else self.location
+        if source is None:
+            raise UserError("this run was trained on images in memory: hand the same images over to resume it")
+        options = {key: tuple(value) if key == "size" and value else value for key, value in self.options.items()}
+        return training_parts(source, split_seed=self.split_seed, validation=validation, **options)
+
+
+def start_run(
+    train: ImageSet,
+    validation: ImageSet | None,
+    design: Design,
+    settings: TrainSettings,
+    runs: str | os.PathLike[str],
+    *,
+    choice: DataChoice,
+    prepare: Callable[[Autoencoder], dict[str, Any]] | None = None,
+    quiet: bool = False,
+    say: Say = lambda text: None,
+) -> tuple[RunFolder, Autoencoder]:
+    """Train a new autoencoder and return its folder and the model with its best weights.
+
+    Args:
+        train, validation: the images; the validation images choose the best weights.
+        design: what is built and what it is trained for.
+        settings: how it is trained.
+        runs: where the run's folder is made.
+        choice: how the images were asked for.
+        prepare: called with the new model before training, to bring weights along; what it returns goes into ``run.json``.
+        quiet: no progress.
+        say: told what a person should know (device, notes on the data).
+    """
+    device = resolve_device(settings.device)
+    model = design.architecture.build(train.format, seed=settings.seed)
+    origin = prepare(model) if prepare is not None else {}
+    description = {
+        "kind": "autoencoder",
+        "preset": design.preset,
+        "architecture": design.architecture.to_json(),
+        "objective": design.objective.to_json(),
+        "settings": settings_json(settings),
+        "device": describe_device(device),
+        "data": describe_data(train, validation, choice),
+        **({"origin": origin} if origin else {}),
+    }
+    folder = RunFolder.create(Path(runs), f"{Path(train.source).stem or 'images'}-{design.preset}", description)
+    write_json(folder.path / "model.json", model_description(model))
+    if origin:
+        save_model(folder.path / "last", model)  # where the run began, so that it can begin again after a kill
+    say(f"training on {describe_device(device)}, in {folder.path}")
+    for note in train.notes:
+        say(note)
+    trainer = _trainer(model, design.objective, train, validation, settings, device, folder, quiet)
+    return folder, _run(trainer, folder, model)
+
+
+def resume_run(
+    path: str | os.PathLike[str],
+    data: Any = None,
+    *,
+    validation: Any = None,
+    quiet: bool = False,
+    say: Say = lambda t: None,
+) -> tuple[RunFolder, Autoencoder]:
+    """Go on with an unfinished run and return what :func:`start_run` would have returned, to the bit.
+
+    Raises:
+        UserError: no run folder, another process is training in it, or the images are not the ones it began with.
+    """
+    folder = RunFolder.open(path)
+    described = folder.describe()
+    try:
+        described_data = described["data"]
+        choice = DataChoice(described_data["location"], described_data["options"], described_data["split_seed"])
+        settings = settings_from(described["settings"])
+        architecture = Architecture.from_json(described["architecture"])
+        objective = Objective.from_json(described["objective"])
+    except KeyError as error:
+        raise UserError(f"{folder.path / 'run.json'} lacks {error}: it is no training run") from None
+    train, held = choice.load(data, validation)
+    _check_same_data(folder.path, described_data, train, held)
+    device = resolve_device(settings.device)
+    model = architecture.build(train.format, seed=settings.seed)
+    if "origin" in described:
+        from latentia.training.storage import load_state, load_tensors
+
+        beginning = folder.path / "last" / "model.safetensors"
+        load_state(model, load_tensors(beginning)[0], beginning)
+    write_json(folder.path / "model.json", model_description(model))
+    say(f"resuming {folder.path} on {describe_device(device)}")
+    trainer = _trainer(model, objective, train, held, settings, device, folder, quiet)
+    folder.lock()
+    try:
+        trainer.restore()
+    finally:
+        folder.release()
+    if trainer.progress.finished:
+        say("this run had already come to its end")
+    return folder, _run(trainer, folder, model)
+
+
+def describe_data(train: ImageSet, validation: ImageSet | None, choice: DataChoice) -> dict[str, Any]:
+    """Return what ``run.json`` says of the data."""
+    return {
+        "source": train.source,
+        "location": choice.location,
+        "options": {key: value for key, value in choice.options.items() if value is not None},
+        "split_seed": choice.split_seed,
+        "pixel_format": dataclasses.asdict(train.format),
+        "classes": list(train.classes),
+        "notes": list(train.notes),
+        "train": {"count": len(train), "fingerprint": train.fingerprint},
+        "validation": None if validation is None else {"count": len(validation), "fingerprint": validation.fingerprint},
+    }
+
+
+def _trainer(
+    model: Autoencoder,
+    objective: Objective,
+    train: ImageSet,
+    validation: ImageSet | None,
+    settings: TrainSettings,
+    device: Any,
+    folder: RunFolder,
+    quiet: bool,
+) -> Trainer:
+    batches = Batches(train, model.format, settings.batch_size, device, seed=settings.seed)
+    held = Batches(validation, model.format, max(settings.batch_size, 256), device) if validation is not None else None
+    return Trainer(model, objective, batches, held, settings, device, folder, quiet)
+
+
+def _run(trainer: Trainer, folder: RunFolder, model: Autoencoder) -> Autoencoder:
+    folder.lock()
+    try:
+        folder.update(status="running")
+        trainer.fit()
+    except Interrupted:
+        folder.update(status="interrupted")
+        raise
+    except LatentiaError as error:
+        folder.update(status=f"failed: {error}")
+        raise
+    finally:
+        folder.release()
+    progress = trainer.progress
+    folder.update(status="finished", best_epoch=progress.best_epoch, seconds=round(progress.seconds, 2))
+    return model.cpu().eval()
+
+
+def _check_same_data(path: Path, described: dict[str, Any], train: ImageSet, held: ImageSet | None) -> None:
+    for name, images in (("train", train), ("validation", held)):
+        before = described[name]
+        now = None if images is None else images.fingerprint
+        if (before or {}).get("fingerprint") != now:
+            count = 0 if images is None else len(images)
+            raise UserError(
+                f"{path} cannot be resumed: its {name} images have changed (it began with "
+                f"{(before or {}).get('count', 0)}, there are {count} now, and their fingerprints differ)"
+            )

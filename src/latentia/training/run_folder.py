@@ -1,0 +1,153 @@
+"""The folder that a run leaves behind; it describes itself, and a kill at any moment leaves one that loads."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import re
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any, Self
+
+import latentia
+from latentia.core.atomic import remove_leftovers, storage_errors, write_json
+from latentia.core.errors import UserError
+from latentia.training.storage import FORMAT, read_json
+
+
+class RunFolder:
+    """One run's folder.
+
+    Attributes:
+        path: the folder. It holds ``run.json`` (what was run), ``metrics.jsonl`` (a line an epoch), ``model.json`` and
+            ``model.safetensors`` (the best weights), ``last/`` (the state to resume from) and ``figures/``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    @classmethod
+    def create(cls, runs: Path, name: str, description: dict[str, Any]) -> Self:
+        """Make the next numbered folder below ``runs`` and write its ``run.json``.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with storage_errors(runs):
+            runs.mkdir(parents=True, exist_ok=True)
+            path = _next_folder(runs, re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run")
+            (path / "last").mkdir()
+        folder = cls(path)
+        write_json(path / "run.json", {"format": FORMAT, **description, "status": "running", **_circumstances()})
+        return folder
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the folder at ``path``.
+
+        Raises:
+            UserError: it is no run folder, or one of a newer version.
+        """
+        folder = cls(Path(path))
+        if not folder.path.is_dir():
+            raise UserError(f"the run folder {str(folder.path)!r} does not exist")
+        folder.describe()
+        return folder
+
+    def describe(self) -> dict[str, Any]:
+        """Return ``run.json``."""
+        return read_json(self.path / "run.json", "run folder")
+
+    def update(self, **values: Any) -> None:
+        """Change entries of ``run.json``."""
+        write_json(self.path / "run.json", {**self.describe(), **values})
+
+    def lock(self) -> None:
+        """Claim the folder for this process until it ends.
+
+        Raises:
+            UserError: another process trains in it.
+        """
+        self._lock = (self.path / "last" / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"another process is training in {self.path}: wait for it, or stop it first") from None
+        for place in (self.path, self.path / "last"):
+            remove_leftovers(place)
+
+    def release(self) -> None:
+        """Give the claim back."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state to resume from is kept."""
+        return self.path / "last" / "checkpoint.safetensors"
+
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        """Add a line to ``metrics.jsonl``."""
+        path = self.path / "metrics.jsonl"
+        with storage_errors(path), path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the records of ``metrics.jsonl``; a line that a kill cut short is left out."""
+        path = self.path / "metrics.jsonl"
+        if not path.is_file():
+            return []
+        records = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return records
+
+    def rewind_metrics(self, records: list[dict[str, Any]]) -> None:
+        """Let ``metrics.jsonl`` hold ``records`` and nothing else."""
+        from latentia.core.atomic import write_bytes
+
+        write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records).encode())
+
+
+def _next_folder(runs: Path, name: str) -> Path:
+    numbers = [int(match[1]) for entry in runs.iterdir() if (match := re.match(r"(\d{4,})-", entry.name))]
+    number = max(numbers, default=0) + 1
+    while True:
+        path = runs / f"{number:04d}-{name}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        # another process may have taken the number under another name
+        if len([entry for entry in runs.glob(f"{number:04d}-*") if entry != path]) == 0:
+            return path
+        path.rmdir()
+        number += 1
+
+
+def _circumstances() -> dict[str, Any]:
+    import numpy
+    import torch
+
+    return {
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "versions": {
+            "latentia": latentia.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": numpy.__version__,
+        },
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cpus": os.cpu_count()},
+    }

@@ -1,0 +1,40 @@
+"""How a module is trained: everything that the loop needs to know besides module, objective and data."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from latentia.core.spec import Spec, option
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSettings(Spec):
+    """The settings of the training loop; each field's help says what it is."""
+
+    epochs: int = option(15, "how often every training image is seen")
+    batch_size: int = option(128, "images a step")
+    optimizer: str = option("adam", "one of PyTorch's optimisers, with its options: adam, sgd:momentum=0.9 …")
+    learning_rate: float = option(2e-3, "the peak of the schedule")
+    schedule: Literal["constant", "cosine", "linear", "step"] = option(
+        "cosine", "how the learning rate falls after the warm-up"
+    )
+    warmup: float = option(0.02, "share of all steps over which the learning rate rises from 0")
+    ema: float = option(0.0, "decay of the running average of the weights, which is then validated and kept; 0: none")
+    clip: float = option(0.0, "largest norm of the gradient; 0: no clipping")
+    patience: int = option(0, "epochs without a better validation loss after which training stops; 0: never")
+    seed: int = option(0, "seed of weights, order and noise")
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps …")
+    precision: Literal["auto", "float32", "bfloat16"] = option("auto", "auto is bfloat16 on GPUs built for it")
+    checkpoint_seconds: float = option(60.0, "how often, within an epoch, the state to resume from is saved")
+
+    def __post_init__(self) -> None:
+        self.require(self.epochs >= 1, "epochs", "at least 1")
+        self.require(self.batch_size >= 1, "batch_size", "at least 1")
+        self.require(self.learning_rate > 0, "learning_rate", "above 0")
+        self.require(0 <= self.warmup < 1, "warmup", "at least 0 and below 1")
+        self.require(0 <= self.ema < 1, "ema", "at least 0 and below 1")
+        self.require(self.clip >= 0, "clip", "0 or more")
+        self.require(self.patience >= 0, "patience", "0 or more")
+        self.require(self.checkpoint_seconds > 0, "checkpoint_seconds", "above 0")
+        self.require(-(2**63) <= self.seed < 2**63, "seed", "a 64-bit number")

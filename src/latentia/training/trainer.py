@@ -1,0 +1,317 @@
+"""The one loop. It takes a module and an objective, counts images, keeps sums on the device, and can be resumed to the bit."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from latentia.core.errors import Interrupted, TrainingDiverged
+from latentia.core.noise import Noise, derive
+from latentia.data.batches import Batch, Batches
+from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from latentia.training.device import autocast_dtype
+from latentia.training.optimizers import build_optimizer
+from latentia.training.progress import ProgressBar
+from latentia.training.run_folder import RunFolder
+from latentia.training.schedule import factor
+from latentia.training.settings import TrainSettings
+from latentia.training.signals import StopSignals
+from latentia.training.storage import save_tensors
+
+
+class TrainingObjective(Protocol):
+    """What the trainer asks of an objective."""
+
+    headline: str
+
+    def __call__(
+        self, model: Any, pixels: Tensor, labels: Tensor | None, noise: Noise, progress: float = 1.0
+    ) -> dict[str, Tensor]:
+        """Return the named terms of each image, ``[B]``; ``loss`` is minimised."""
+
+    def evaluate(self, model: Any, pixels: Tensor, labels: Tensor | None, noise: Noise) -> dict[str, Tensor]:
+        """Return the terms and figures by which validation judges, ``[B]`` each."""
+
+
+class Trainer:
+    """Trains ``module`` for ``objective``.
+
+    After :meth:`fit` the module holds the weights with the best validation figure (the last ones where there is no
+    validation set).
+
+    Args:
+        module: any module; an objective may define ``parameter_groups(module)`` where its parameters differ in rate.
+        objective: gives the terms of the loss.
+        train: the training batches, shuffled.
+        validation: the batches to judge by, or ``None``.
+        settings: see :class:`TrainSettings`.
+        device: where module and batches are.
+        folder: where the run is kept; ``None`` keeps nothing on disk.
+        quiet: print nothing.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        objective: TrainingObjective,
+        train: Batches,
+        validation: Batches | None,
+        settings: TrainSettings,
+        device: torch.device,
+        folder: RunFolder | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self.module, self.objective = module.to(device), objective
+        self.train, self.validation = train, validation
+        self.settings, self.device, self.folder, self.quiet = settings, device, folder, quiet
+        self.total_steps = settings.epochs * len(train)
+        self.optimizer = build_optimizer(settings.optimizer, self._parameter_groups(), settings.learning_rate)
+        self._base_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.average = self._copy_of_weights() if settings.ema else None
+        self.progress = Progress()
+        self.history: list[dict[str, Any]] = []
+        self.best_state: dict[str, Tensor] | None = None
+        self._sums: dict[str, Tensor] = {}
+        self._autocast = autocast_dtype(device, settings.precision)
+
+    def restore(self) -> None:
+        """Take up the state that the folder holds, where it holds one; see :class:`Progress`."""
+        if self.folder is None or not self.folder.checkpoint.is_file():
+            return
+        loaded = load_checkpoint(self.folder.checkpoint, self.module, self.optimizer, self.device)
+        self.progress, average, self._sums, self.history = loaded
+        self.average = average if self.settings.ema else None
+        self.folder.rewind_metrics(self.history)
+
+    def fit(self) -> list[dict[str, Any]]:
+        """Train until the last epoch, or until ``patience`` runs out; return one record for each epoch.
+
+        Raises:
+            TrainingDiverged: the loss or a weight is no longer finite; the last good state is kept.
+            Interrupted: Ctrl-C or SIGTERM; the state is saved.
+            StorageError: the state could not be written; the one before stands.
+        """
+        devices = [self.device] if self.device.type == "cuda" else []
+        done = self.progress.epoch * len(self.train.images) + self.progress.position * self.train.batch_size
+        with (
+            torch.random.fork_rng(devices=devices),
+            StopSignals() as signals,
+            ProgressBar(self.settings.epochs, len(self.train.images), done, self.quiet) as bar,
+        ):
+            while not self.progress.finished:
+                self._run_epoch(bar, signals)
+        self._take_best_weights()
+        return self.history
+
+    def _run_epoch(self, bar: ProgressBar, signals: StopSignals) -> None:
+        self.module.train()
+        epoch, started = self.progress.epoch, time.monotonic()
+        images_at_start, saved = self.progress.position * self.train.batch_size, started
+        for batch in self.train.epoch(epoch, start=self.progress.position):
+            self._add(self.train_step(batch, epoch))
+            self.progress.position += 1
+            self.progress.step += 1
+            if bar.advance(len(batch)):
+                bar.show(epoch, self._running_loss())
+            if signals.received is not None or time.monotonic() - saved > self.settings.checkpoint_seconds:
+                now = time.monotonic()
+                self.progress.seconds += now - saved
+                saved = now
+                self._save()
+                self._stop_if_asked(signals)
+        trained = time.monotonic()
+        self.progress.seconds += trained - saved
+        self._close_epoch(len(self.train.images) - images_at_start, trained - started, bar)
+        self._stop_if_asked(signals)
+
+    def train_step(self, batch: Batch, epoch: int) -> dict[str, Tensor]:
+        """Take one step of the optimiser; return the terms of each image."""
+        step, settings = self.progress.step, self.settings
+        # modules that draw by themselves, such as dropout, use the global generator; it is addressed here as well
+        torch.manual_seed(derive(settings.seed, "step", step))
+        rate = factor(settings.schedule, step, self.total_steps, settings.warmup)
+        for group, base in zip(self.optimizer.param_groups, self._base_rates, strict=True):
+            group["lr"] = base * rate
+        noise = Noise(settings.seed, batch.ids, "train", epoch)
+        with self._precision():
+            terms = self.objective(self.module, batch.pixels, batch.labels, noise, step / self.total_steps)
+        self.optimizer.zero_grad(set_to_none=True)
+        terms["loss"].mean().backward()  # type: ignore[no-untyped-call]
+        if settings.clip:
+            nn.utils.clip_grad_norm_(self.module.parameters(), settings.clip)
+        self.optimizer.step()
+        if self.average is not None:
+            self._update_average(step)
+        return terms
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Return the mean of each figure over the validation images, with the averaged weights where there are any."""
+        assert self.validation is not None  # a developer's invariant: asked only where there are such images
+        self.module.eval()
+        sums: dict[str, Tensor] = {}
+        with self._averaged_weights():
+            for batch in self.validation:
+                noise = Noise(self.settings.seed, batch.ids, "validation")
+                with self._precision():
+                    figures = self.objective.evaluate(self.module, batch.pixels, batch.labels, noise)
+                for name, values in figures.items():
+                    total = values.double().sum()
+                    sums[name] = sums[name] + total if name in sums else total
+        self.module.train()
+        return {name: float(total) / len(self.validation.images) for name, total in sums.items()}
+
+    def _close_epoch(self, images: int, seconds: float, bar: ProgressBar) -> None:
+        progress, settings = self.progress, self.settings
+        self._check_finite()
+        record: dict[str, Any] = {
+            "epoch": progress.epoch + 1,
+            "images": (progress.epoch + 1) * len(self.train.images),
+            "seconds": round(progress.seconds, 3),
+            "images_per_second": round(images / max(seconds, 1e-9), 1),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "train": {name: float(value) / len(self.train.images) for name, value in self._sums.items()},
+        }
+        judged = record["train"]
+        if self.validation is not None:
+            judged = record["validation"] = self.validate()
+        headline = judged[self.objective.headline]
+        if not math.isfinite(headline):
+            raise self._diverged(f"the validation loss is {headline}")
+        better = headline < progress.best or self.validation is None
+        if better:
+            progress.best, progress.best_epoch = headline, progress.epoch + 1
+        progress.epoch, progress.position, self._sums = progress.epoch + 1, 0, {}
+        stale = progress.epoch - progress.best_epoch
+        progress.finished = progress.epoch >= settings.epochs or bool(settings.patience and stale >= settings.patience)
+        self.history.append(record)
+        if better:
+            self.best_state = self._copy_of_weights(averaged=True)
+            if self.folder is not None:
+                save_tensors(self.folder.path / "model.safetensors", self.best_state)
+        self._save()
+        if self.folder is not None:
+            self.folder.append_metrics(record)
+        bar.epoch_line(record)
+
+    def _save(self) -> None:
+        if self.folder is None:
+            return
+        self._check_finite()
+        save_checkpoint(
+            self.folder.checkpoint,
+            self.module,
+            self.optimizer,
+            self.average,
+            self._sums,
+            self.progress,
+            self.history,
+        )
+
+    def _stop_if_asked(self, signals: StopSignals) -> None:
+        if signals.received is None or self.progress.finished:
+            return
+        if self.folder is None:
+            raise Interrupted(f"training was interrupted in epoch {self.progress.epoch + 1}", signals.received)
+        raise Interrupted(
+            f"training was interrupted in epoch {self.progress.epoch + 1} and its state saved: "
+            f"go on with --resume {self.folder.path}",
+            signals.received,
+        )
+
+    def _check_finite(self) -> None:
+        sums_finite = all(bool(torch.isfinite(value)) for value in self._sums.values())
+        if not sums_finite or not all(bool(torch.isfinite(p).all()) for p in self.module.parameters()):
+            raise self._diverged("the loss or a weight is no longer finite")
+
+    def _diverged(self, what: str) -> TrainingDiverged:
+        kept = "nothing was saved yet"
+        if self.folder is not None and self.folder.checkpoint.is_file():
+            kept = f"the last good state is kept in {self.folder.path}"
+        return TrainingDiverged(
+            f"training stopped in epoch {self.progress.epoch + 1}, step {self.progress.step}: {what}; {kept}; "
+            f"try a lower --learning-rate than {self.settings.learning_rate:g}, or --clip 1"
+        )
+
+    def _running_loss(self) -> float:
+        seen = self.progress.position * self.train.batch_size
+        loss = float(self._sums["loss"]) / max(min(seen, len(self.train.images)), 1)
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss is {loss}")
+        return loss
+
+    def _add(self, terms: dict[str, Tensor]) -> None:
+        for name, values in terms.items():
+            total = values.detach().sum(dtype=self._sum_dtype)
+            self._sums[name] = self._sums[name] + total if name in self._sums else total
+
+    @property
+    def _sum_dtype(self) -> torch.dtype:
+        return torch.float32 if self.device.type == "mps" else torch.float64
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        choose = getattr(self.objective, "parameter_groups", None)
+        if choose is not None:
+            groups: list[dict[str, Any]] = choose(self.module, self.settings)
+            return groups
+        return [{"params": [parameter for parameter in self.module.parameters() if parameter.requires_grad]}]
+
+    @torch.no_grad()
+    def _update_average(self, step: int) -> None:
+        assert self.average is not None  # a developer's invariant: called only with averaging on
+        # the average starts short and lengthens, so that it does not remember the initial weights
+        decay = min(self.settings.ema, (1 + step) / (10 + step))
+        for name, value in self.module.state_dict().items():
+            held = self.average[name]
+            if held.is_floating_point():
+                held.lerp_(value, 1 - decay)
+            else:
+                held.copy_(value)
+
+    def _copy_of_weights(self, averaged: bool = False) -> dict[str, Tensor]:
+        source = self.average if averaged and self.average is not None else self.module.state_dict()
+        return {name: value.detach().clone() for name, value in source.items()}
+
+    @contextlib.contextmanager
+    def _averaged_weights(self) -> Any:
+        if self.average is None:
+            yield
+            return
+        own = self._copy_of_weights()
+        self.module.load_state_dict(self.average)
+        try:
+            yield
+        finally:
+            self.module.load_state_dict(own)
+
+    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+        if self._autocast is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=self._autocast)
+
+    def _take_best_weights(self) -> None:
+        if self.best_state is None and self.folder is not None:
+            from latentia.training.storage import load_tensors
+
+            path: Path = self.folder.path / "model.safetensors"
+            self.best_state, _ = load_tensors(path)
+        if self.best_state is not None:
+            self.module.load_state_dict(self.best_state)
+        self.module.eval()
+
+
+def settings_from(values: dict[str, Any]) -> TrainSettings:
+    """Return the settings that ``run.json`` holds."""
+    return TrainSettings.from_fields(values, owner="settings")
+
+
+def settings_json(settings: TrainSettings) -> dict[str, Any]:
+    """Return the settings as JSON values."""
+    return dataclasses.asdict(settings)
