@@ -80,15 +80,15 @@ class _Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Train on ``X``: rows ``[N, features]`` or images ``[N, H, W]``, ``[N, H, W, C]``, ``[N, C, H, W]``; ``y`` is not used."""
+        """Train on rows ``[N, features]`` or images ``[N, H, W]``, ``[N, H, W, C]``, ``[N, C, H, W]``; ``y`` is not used."""
         array = self._validated(X, reset=True)
         images = self._images(array)
-        seed = np.random.SeedSequence().entropy % 2**32 if self.random_state is None else int(self.random_state)
+        seed = int(np.random.default_rng().integers(2**32)) if self.random_state is None else int(self.random_state)
         settings = TrainSettings(
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
-            seed=int(seed),
+            seed=seed,
             device=self.device,
         )
         chosen = design(self._preset, {**(self.options or {}), "latent_dim": self.latent_dim})

@@ -91,7 +91,7 @@ class Autoencoder(nn.Module):
     def encode(self, images: Tensor, noise: Noise | None = None) -> Code:
         """Return the code of ``images [B, C, H, W]``: its mean, or a sample where ``noise`` is given."""
         self._check(images)
-        return self.bottleneck(self.encoder(self._pad(images)), noise)  # type: ignore[no-any-return]
+        return self.bottleneck(self.encoder(self._pad(images)), noise)
 
     def decode(self, z: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Return the images ``[..., B, C, H, W]`` in [0, 1] for codes ``[..., B, *code_shape]``."""

@@ -87,7 +87,7 @@ def parse(text: str) -> tuple[str, dict[str, str]]:
         key, equals, value = item.partition("=")
         if not equals:
             raise UserError(f"{text!r} cannot be read: write NAME:FIELD=VALUE,FIELD=VALUE")
-        fields[key.strip()] = value.strip().removeprefix("(").removesuffix(")")
+        fields[key.strip()] = _without_brackets(value.strip())
     return name.strip(), fields
 
 
@@ -183,6 +183,10 @@ def _split(text: str) -> list[str]:
     return [item for item in [*items, current] if item.strip()]
 
 
+def _without_brackets(text: str) -> str:
+    return text[1:-1] if text.startswith("(") and text.endswith(")") else text
+
+
 def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
@@ -190,4 +194,6 @@ def _plain(value: Any) -> Any:
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return "(" + ",".join(map(str, value)) + ")"
+    if isinstance(value, str) and "," in value:
+        return f"({value})"  # brackets keep its commas from being read as the next field
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -25,7 +25,7 @@ from latentia.training.settings import TrainSettings
 @click.option("--no-figures", is_flag=True, help="draw no pictures")
 @click.option("--quiet", is_flag=True, help="no progress on stderr")
 @click.pass_context
-def command(ctx: click.Context, data: str | None, resume: str | None, **given: Any) -> None:
+def command(ctx: click.Context, /, data: str | None, resume: str | None, **given: Any) -> None:
     """Train an autoencoder on DATA; the last line of stdout is the folder of the run.
 
     Training and validation images are used, test images are not read. Ctrl-C ends cleanly; --resume goes on to the

@@ -1,0 +1,233 @@
+"""A folder of images, flat or nested: decoded once, in parallel, into a cache on disk that is keyed by content."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from latentia.core.atomic import storage_errors, write_json
+from latentia.core.errors import UserError, unknown
+from latentia.data.cache import entry_key, map_files, read_entry, write_entry
+from latentia.data.decode import LAYOUTS, Header, common_layout, decode, probe
+from latentia.data.imageset import Geometry, ImageSet
+from latentia.data.source import ReadOptions, Source
+
+CACHE_VERSION = 1
+LARGEST = 128  # the side that a mixed folder is brought down to unless a size is given
+POLICIES = ("auto", "resize", "pad", "crop")
+PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
+NAMED = 3  # so many skipped files are named, the others counted
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder(Source):
+    """All images below a folder.
+
+    When every image lies in a sub-folder, and there are at least two of these, their names are labels; sub-folders called
+    ``train`` and ``test`` (and ``validation``) are official parts. Hidden files are not looked at. EXIF orientation is
+    applied, of files with several pages the first is taken.
+    """
+
+    priority: ClassVar[int] = 10
+
+    def matches(self, location: str) -> bool:
+        """Return whether ``location`` is a folder."""
+        return Path(location).is_dir()
+
+    def parts(self, location: str, options: ReadOptions) -> tuple[str, ...]:
+        """Return the official parts that sub-folders are named after."""
+        found = tuple(part for part in PARTS if _part_folder(Path(location), part) is not None)
+        return found if "train" in found and "test" in found else ("all",)
+
+    def read(self, location: str, part: str, options: ReadOptions) -> ImageSet:
+        """Return the images of one part."""
+        if options.policy not in POLICIES:
+            raise unknown("policy", options.policy, POLICIES)
+        root = Path(location)
+        place = root if part == "all" else _part_folder(root, part)
+        assert place is not None  # a part is asked for only where it was found
+        names = _list(place)
+        if not names:
+            raise UserError(f"the folder {str(place)!r} is empty: it holds no files")
+        headers = _headers(place, names, options)
+        good = [(name, header) for name, header in zip(names, headers, strict=True) if not header.problem]
+        bad = [(name, header) for name, header in zip(names, headers, strict=True) if header.problem]
+        if not good:
+            raise UserError(f"the folder {str(place)!r} holds {len(names)} files but no image: {_named(bad)}")
+        images = _images(place, good, options)
+        notes = (*images.notes, *_notes(place, good, bad))
+        offset = {"train": 0, "validation": 20_000_000, "test": 10_000_000}.get(part, 0)
+        return dataclasses.replace(images, source=location, split=part, notes=notes, ids=images.ids + offset)
+
+
+def _part_folder(root: Path, part: str) -> Path | None:
+    return next((root / name for name in PARTS[part] if (root / name).is_dir()), None)
+
+
+def _list(place: Path) -> list[str]:
+    try:
+        files = [path for path in place.rglob("*") if path.is_file()]
+    except PermissionError as error:
+        raise UserError(f"the folder {str(place)!r} may not be read: {error}") from None
+    names = [path.relative_to(place).as_posix() for path in files]
+    shown = [name for name in names if not any(piece.startswith(".") for piece in name.split("/"))]
+    return sorted(shown, key=_natural)
+
+
+def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    pieces = re.split(r"(\d+)", name.lower())
+    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces if piece], name
+
+
+def _headers(place: Path, names: list[str], options: ReadOptions) -> list[Header]:
+    """Return the header of every file; unchanged files (path, size, time) are not opened again."""
+    import json
+
+    index_path = options.cache_dir / "headers" / f"{entry_key([str(place.resolve()), CACHE_VERSION])}.json"
+    try:
+        known = json.loads(index_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    stamps = {name: _stamp(place / name) for name in names}
+    changed = [name for name in names if known.get(name, [None])[0] != stamps[name]]
+    found = map_files(probe, [(str(place / name),) for name in changed], title="reading headers", quiet=options.quiet)
+    fresh = dict(zip(changed, found, strict=True))
+    headers = [fresh[name] if name in fresh else Header(**known[name][1]) for name in names]
+    if changed or len(known) != len(names):
+        with storage_errors(index_path):
+            index_path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(
+            index_path,
+            {name: [stamps[name], dataclasses.asdict(header)] for name, header in zip(names, headers, strict=True)},
+        )
+    return headers
+
+
+def _stamp(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+
+
+def _images(place: Path, good: list[tuple[str, Header]], options: ReadOptions) -> ImageSet:
+    layout = common_layout({header.layout for _, header in good})
+    sizes = [(header.height, header.width) for _, header in good]
+    size, policy, note = _choose_size(sizes, options)
+    key = entry_key([CACHE_VERSION, layout, size, policy, [(name, header.digest) for name, header in good]])
+    folder = options.cache_dir / "folders"
+    entry = read_entry(folder, key)
+    if entry is None:
+        _fill(folder, key, place, good, layout, size, policy, options)
+        entry = read_entry(folder, key)
+    if entry is None:
+        raise UserError(f"the cache entry {folder / key} cannot be read: delete it and try again")
+    names = [name for name, _ in good]
+    labels, classes = _labels(names)
+    digests = [header.digest for _, header in good]
+    same = len(set(sizes)) == 1 and sizes[0] == size
+    return ImageSet(
+        pixels=entry[0],
+        names=names,
+        ids=np.arange(len(names), dtype=np.int64),
+        labels=labels,
+        classes=classes,
+        geometry=tuple(
+            Geometry(height, width, header.mode, "none" if same or (height, width) == size else policy)
+            for (height, width), (_, header) in zip(sizes, good, strict=True)
+        ),
+        groups=_groups(digests),
+        notes=(note,) if note else (),
+        root=str(place),
+    )
+
+
+def _choose_size(sizes: list[tuple[int, int]], options: ReadOptions) -> tuple[tuple[int, int], str, str]:
+    policy = "resize" if options.policy == "auto" else options.policy
+    if len(set(sizes)) == 1 and options.size in (None, sizes[0]):
+        return sizes[0], "none", ""
+    if options.size is not None:
+        return options.size, policy, ""
+    heights, widths = np.array(sizes).T
+    if policy == "pad":
+        size = int(heights.max()), int(widths.max())
+    elif policy == "crop":
+        size = int(heights.min()), int(widths.min())
+    else:
+        scale = min(1.0, LARGEST / max(float(np.median(heights)), float(np.median(widths))))
+        size = max(1, round(float(np.median(heights)) * scale)), max(1, round(float(np.median(widths)) * scale))
+    what = {"resize": "scaled", "pad": "padded", "crop": "cropped"}[policy]
+    return (
+        size,
+        policy,
+        (
+            f"the images have {len(set(sizes))} different sizes and are {what} to {size[0]}x{size[1]} "
+            "(choose with --size and --policy)"
+        ),
+    )
+
+
+def _fill(
+    folder: Path,
+    key: str,
+    place: Path,
+    good: list[tuple[str, Header]],
+    layout: str,
+    size: tuple[int, int],
+    policy: str,
+    options: ReadOptions,
+) -> None:
+    channels, deep, real = LAYOUTS[layout]
+    dtype = "uint16" if deep else "float32" if real else "uint8"
+    block = 4096  # images whose pixels stand in memory at once
+
+    def fill(pixels: npt.NDArray[Any]) -> None:
+        for start in range(0, len(good), block):
+            jobs = [(str(place / name), layout, size, policy) for name, _ in good[start : start + block]]
+            done = map_files(decode, jobs, title=f"decoding {start:,}+ of {len(good):,}", quiet=options.quiet)
+            pixels[start : start + len(jobs)] = np.stack(done)
+
+    write_entry(folder, key, (len(good), channels, *size), dtype, {"layout": layout}, fill)
+
+
+def _labels(names: list[str]) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...]]:
+    tops = [name.split("/")[0] if "/" in name else None for name in names]
+    classes = tuple(sorted({top for top in tops if top is not None}))
+    if None in tops or len(classes) < 2:
+        return None, ()
+    position = {name: index for index, name in enumerate(classes)}
+    return np.array([position[str(top)] for top in tops], dtype=np.int64), classes
+
+
+def _groups(digests: list[str]) -> npt.NDArray[np.int64] | None:
+    if len(set(digests)) == len(digests):
+        return None
+    first: dict[str, int] = {}
+    return np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)], dtype=np.int64)
+
+
+def _notes(place: Path, good: list[tuple[str, Header]], bad: list[tuple[str, Header]]) -> list[str]:
+    notes = []
+    if bad:
+        notes.append(f"{len(bad)} of {len(good) + len(bad)} files in {place} were skipped: {_named(bad)}")
+    first: dict[str, str] = {}
+    twins = [(first[header.digest], name) for name, header in good if first.setdefault(header.digest, name) != name]
+    if twins:
+        notes.append(
+            f"{len(twins)} files hold the same picture as another and stay in one split with it "
+            f"(first: {twins[0][0]} and {twins[0][1]})"
+        )
+    paged = [name for name, header in good if header.pages > 1]
+    if paged:
+        notes.append(f"{len(paged)} files have several pages, of which the first is used (first: {paged[0]})")
+    if len(good) == 1:
+        notes.append(f"{place} holds a single image: nothing can be set aside for validation")
+    return notes
+
+
+def _named(bad: list[tuple[str, Header]]) -> str:
+    named = "; ".join(f"{name} {header.problem}" for name, header in bad[:NAMED])
+    return named + (f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else "")
