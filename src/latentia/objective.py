@@ -95,6 +95,7 @@ class Objective:
             noise: the batch's addressed noise.
             progress: the share of training done, 0 to 1.
         """
+        pixels = model.likelihood.observe(pixels, noise.fork("observation"))
         corrupted, changed = self.corruption(pixels, noise.fork("corruption"))
         view = View(
             model=model,

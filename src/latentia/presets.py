@@ -46,10 +46,86 @@ PRESETS: dict[str, Preset] = {
         bottleneck="deterministic:spatial=true,latent_dim=32",
         corruption="mask:p=0.5",
     ),
+    "denoising-cae": Preset(
+        "denoising autoencoder with a small vector code, for features (Vincent et al. 2010)", corruption="mask:p=0.5"
+    ),
+    "mae": Preset(
+        "masked patches to fill in, after He et al. 2022; loss on all pixels (theirs: --target changed)",
+        bottleneck="deterministic:latent_dim=32,spatial=true",
+        corruption="patches:size=4,ratio=0.5",
+    ),
+    "sparse": Preset(
+        "sparse autoencoder: many rectified units, an L1 penalty on the code (Ng 2011; Hoyer 2004)",
+        bottleneck="deterministic:latent_dim=128,relu=true",
+        penalties=("l1",),
+    ),
+    "k-sparse": Preset("only the k largest units stay (Makhzani & Frey 2013)", bottleneck="k-sparse"),
+    "winner-take-all": Preset(
+        "only the winner of each feature map stays (Makhzani & Frey 2015)",
+        bottleneck="winner-take-all",
+    ),
+    "contractive": Preset(
+        "contractive autoencoder: the code follows small changes little (Rifai et al. 2011)",
+        penalties=("contractive",),
+        weights=(("contractive", 0.1),),
+    ),
+    "vq-vae": Preset(
+        "vector quantisation with a learned codebook (van den Oord et al. 2017)",
+        bottleneck="vq",
+        weights=(("commitment", 0.25),),
+    ),
+    "fsq": Preset("finite scalar quantisation (Mentzer et al. 2023)", bottleneck="fsq"),
+    "wae-mmd": Preset(
+        "Wasserstein autoencoder: codes matched to the prior by MMD (Tolstikhin et al. 2018)",
+        penalties=("mmd",),
+        weights=(("mmd", 10.0),),
+    ),
     "vae": Preset(
         "variational autoencoder (Kingma & Welling 2013)",
         bottleneck="gaussian",
         likelihood="bernoulli",
+    ),
+    "beta-vae": Preset(
+        "variational autoencoder whose KL counts four times (Higgins et al. 2017)",
+        bottleneck="gaussian",
+        likelihood="bernoulli",
+        bound="elbo:beta=4",
+    ),
+    "denoising-vae": Preset(
+        "variational autoencoder from corrupted images (Im et al. 2017)",
+        bottleneck="gaussian",
+        likelihood="bernoulli",
+        corruption="mask:p=0.25",
+    ),
+    "iwae": Preset(
+        "importance-weighted autoencoder (Burda et al. 2016)",
+        bottleneck="gaussian",
+        likelihood="bernoulli",
+        bound="iwae",
+    ),
+    "dreg-iwae": Preset(
+        "importance-weighted, with doubly re-parameterised gradients (Tucker et al. 2019)",
+        bottleneck="gaussian",
+        likelihood="bernoulli",
+        bound="dreg",
+    ),
+    "vamp-vae": Preset(
+        "variational autoencoder with a VampPrior (Tomczak & Welling 2018)",
+        bottleneck="gaussian",
+        likelihood="bernoulli",
+        prior="vamp",
+    ),
+    "flow-vae": Preset(
+        "variational autoencoder with a flow prior (Rezende & Mohamed 2015; Dinh et al. 2017)",
+        bottleneck="gaussian",
+        likelihood="bernoulli",
+        prior="flow",
+    ),
+    "mixture-vae": Preset(
+        "variational autoencoder with a learned mixture of normals as its prior (Dilokthanakul et al. 2016)",
+        bottleneck="gaussian",
+        likelihood="bernoulli",
+        prior="gaussian-mixture",
     ),
 }
 

@@ -78,6 +78,10 @@ class BottleneckModule(nn.Module, abc.ABC):
     def forward(self, features: Tensor, noise: Noise | None = None) -> Code:
         """Return the code of ``features``: sampled where there is a posterior and ``noise`` is given, else its mean."""
 
+    def nearest(self, z: Tensor) -> Tensor:
+        """Return the valid code nearest to each of ``z [B, *code_shape]``; where codes are not discrete, ``z`` itself."""
+        return z
+
 
 @dataclasses.dataclass(frozen=True)
 class Prior(Part, abc.ABC):
@@ -129,6 +133,10 @@ class Likelihood(Part, abc.ABC):
     def channels(self, image_channels: int) -> int:
         """Return how many channels the decoder must give."""
         return image_channels
+
+    def observe(self, pixels: Tensor, noise: Noise) -> Tensor:
+        """Return the images the model is to see and explain: ``pixels`` as they are, unless the likelihood draws them."""
+        return pixels
 
     @abc.abstractmethod
     def mean(self, parameters: Tensor) -> Tensor:
@@ -190,6 +198,7 @@ class Penalty(Part, abc.ABC):
     """One more term of the loss, named after the part; it sees model, batch and code."""
 
     kind: ClassVar[str] = "penalty"
+    matches_prior: ClassVar[bool] = False  # whether it brings the codes to the prior, so that one may sample from it
 
     @abc.abstractmethod
     def __call__(self, view: View, code: Code) -> Tensor:

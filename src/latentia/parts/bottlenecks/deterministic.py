@@ -14,17 +14,19 @@ from latentia.parts.code import Code
 
 @dataclasses.dataclass(frozen=True)
 class Deterministic(Bottleneck):
-    """A linear map from the features to the code.
+    """A linear map from the features to the code, rectified on request.
 
     Attributes:
         latent_dim: the number of units of the code; of channels at each position when ``spatial``.
         spatial: keep the positions: the code is ``[B, latent_dim, h, w]``, which may hold more numbers than the image.
         hidden: units of a dense layer before the code; 0 for none. Not used when ``spatial``.
+        relu: set negative units to zero, so that a sparse code has exact zeros.
     """
 
     latent_dim: int = 16
     spatial: bool = False
     hidden: int = 0
+    relu: bool = False
 
     def __post_init__(self) -> None:
         self.require(self.latent_dim >= 1, "latent_dim", "at least 1")
@@ -43,6 +45,8 @@ class _Deterministic(BottleneckModule):
     def __init__(self, spec: Deterministic, feature_shape: Shape) -> None:
         super().__init__()
         self.project = projection(feature_shape, spec.latent_dim, spec.spatial, spec.hidden)
+        self.relu = spec.relu
 
     def forward(self, features: Tensor, noise: Noise | None = None) -> Code:
-        return Code(self.project(features))
+        z = self.project(features)
+        return Code(z.relu() if self.relu else z)
