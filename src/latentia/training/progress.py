@@ -18,15 +18,15 @@ class ProgressBar:
     def __init__(self, epochs: int, images: int, done: int, quiet: bool) -> None:
         self.epochs, self.quiet = epochs, quiet
         terminal = sys.stderr.isatty()
+        notebook = "ipykernel" in sys.modules
         self._bar: Any = tqdm(
             total=epochs * images,
             initial=done,
             unit=" images",
             unit_scale=True,
-            disable=quiet,
+            disable=quiet or not (terminal or notebook),  # a log gets the lines of the epochs only
             dynamic_ncols=True,
             leave=terminal,
-            mininterval=0.1 if terminal else 30.0,
         )
         self._looked = time.monotonic()
 

@@ -1,0 +1,84 @@
+"""The loss as a graph: training and validation, and each further term in a panel of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from latentia.report.style import BLUE, INK, ORANGE, SOFT, new_figure, styled, title
+
+NAMES = {"mse": "per-pixel MSE", "kl": "KL, nats", "reconstruction": "reconstruction, nats", "loss": "loss, nats"}
+
+
+def loss_graph(history: Sequence[Mapping[str, Any]], title_text: str = "", **options: str) -> Figure:
+    """Return the graph of ``history``: one record an epoch with ``train`` and, where there is one, ``validation``.
+
+    The loss is drawn large, the other terms small beside it; a term that equals the loss is left out.
+    """
+    heading = options.get("title", title_text) or "training"
+    terms = _terms(history)
+    with styled():
+        figure = new_figure(8.6 if len(terms) > 1 else 6.4, 3.6)
+        if len(terms) > 1:
+            rows = max(len(terms) - 1, 1)
+            layout = figure.add_gridspec(rows, 2, width_ratios=[1.7, 1])
+            _panel(figure.add_subplot(layout[:, 0]), history, "loss", large=True)
+            for row, term in enumerate(terms[1:]):
+                _panel(figure.add_subplot(layout[row, 1]), history, term, large=False)
+        else:
+            _panel(figure.subplots(), history, "loss", large=True)
+        title(figure, f"loss: {heading}")
+    return figure
+
+
+def _terms(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    seen: dict[str, None] = {"loss": None}
+    for record in history:
+        for part in ("train", "validation"):
+            seen.update(dict.fromkeys(record.get(part) or {}))
+    return [term for term in seen if term == "loss" or not _same_as_loss(history, term)][:6]
+
+
+def _same_as_loss(history: Sequence[Mapping[str, Any]], term: str) -> bool:
+    parts = [record.get(part) or {} for record in history for part in ("train", "validation")]
+    pairs = [(part[term], part["loss"]) for part in parts if term in part and "loss" in part]
+    return bool(pairs) and bool(np.allclose([own for own, _ in pairs], [loss for _, loss in pairs], rtol=1e-6))
+
+
+def _panel(axes: Axes, history: Sequence[Mapping[str, Any]], term: str, *, large: bool) -> None:
+    drawn: list[float] = []
+    for part, colour in (("train", BLUE), ("validation", ORANGE)):
+        points = [(record["epoch"], record[part][term]) for record in history if term in (record.get(part) or {})]
+        points = [(epoch, value) for epoch, value in points if np.isfinite(value)]
+        if not points:
+            continue
+        epochs, values = zip(*points, strict=True)
+        drawn += values
+        axes.plot(epochs, values, color=colour, linewidth=1.8, marker="o", markersize=3 if large else 2, label=part)
+        if large and part == "validation":
+            best = int(np.argmin(values))
+            axes.annotate(
+                f"best: epoch {epochs[best]}",
+                (epochs[best], values[best]),
+                xytext=(0, 14),
+                textcoords="offset points",
+                ha="right" if best > len(values) / 2 else "left",
+                fontsize=8,
+                color=SOFT,
+                arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.6},
+            )
+    if drawn and min(drawn) > 0 and max(drawn) > 5 * min(drawn):
+        axes.set_yscale("log")
+    axes.set_title(NAMES.get(term, term), loc="left", fontsize=9 if large else 8, color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if large:
+        axes.set_xlabel("epoch")
+        if drawn:
+            axes.legend(loc="upper right")
+    else:
+        axes.tick_params(labelsize=7)

@@ -1,0 +1,94 @@
+"""One quiet style for every picture, safe for colour-blind eyes, applied to each figure and never globally."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from latentia.core.atomic import write_bytes
+
+INK, SOFT, GRID = "#20242c", "#6b7280", "#e5e7eb"
+BLUE, ORANGE, GREEN, PINK, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#5b4ea5"  # Okabe & Ito 2008
+DPI = 150
+
+_RC: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar sign in a file's name is a dollar sign
+    "axes.labelcolor": INK,
+    "axes.edgecolor": SOFT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Apply the style to what is drawn inside."""
+    with rc_context(_RC):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches that can be saved."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def title(figure: Figure, text: str, subtitle: str = "") -> None:
+    """Write a title at the left, with a softer line beneath."""
+    figure.suptitle(text + (f"\n{subtitle}" if subtitle else ""), x=0.01, ha="left", fontsize=10.5, color=INK)
+
+
+def show_image(axes: Axes, picture: Any, caption: str = "", size: float = 7.5) -> None:
+    """Draw an image ``[H, W]`` (grey, 0 to 1) or ``[H, W, 3]`` with its pixels crisp, and a caption beneath."""
+    if picture.ndim == 2:
+        axes.imshow(picture, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+    else:
+        axes.imshow(picture, interpolation="nearest")
+    frame(axes)
+    if caption:
+        axes.set_xlabel(shorten(caption), fontsize=size, color=SOFT, labelpad=2)
+
+
+def frame(axes: Axes) -> None:
+    """Leave nothing of the axes but a fine frame."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+        spine.set_color(GRID)
+
+
+def shorten(text: str, longest: int = 22) -> str:
+    """Return ``text`` with its middle left out where it is longer than ``longest``."""
+    return text if len(text) <= longest else f"{text[: longest // 2 - 1]}…{text[-(longest // 2 - 1) :]}"
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write the figure as PNG, atomically, and return its path."""
+    buffer = io.BytesIO()
+    with styled():
+        figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    write_bytes(path, buffer.getvalue())
+    return path
