@@ -59,7 +59,7 @@ class _Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         latent_dim: int = 16,
         *,
         image_shape: tuple[int, ...] | None = None,
-        epochs: int = 15,
+        epochs: int = 0,
         batch_size: int = 128,
         learning_rate: float = 2e-3,
         validation_fraction: float = 0.0,
@@ -92,6 +92,7 @@ class _Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             device=self.device,
         )
         chosen = design(self._preset, {**(self.options or {}), "latent_dim": self.latent_dim})
+        settings = settings.for_images(len(images))
         device = resolve_device(settings.device)
         self._pixel_format = images.format
         model = chosen.architecture.build(images.format, seed=settings.seed)

@@ -45,15 +45,21 @@ class Architecture:
         """Return the architecture that :meth:`to_json` wrote."""
         return cls(**{kind: registry.make(values[kind]) for kind, registry in _REGISTRIES.items()})  # type: ignore[arg-type]
 
+    def for_images(self, pixel_format: PixelFormat) -> Self:
+        """Return the architecture with every choice that depends on the images' shape made."""
+        shape = pixel_format.shape
+        return dataclasses.replace(self, encoder=self.encoder.for_images(shape), decoder=self.decoder.for_images(shape))
+
     def build(self, pixel_format: PixelFormat, seed: int = 0) -> Autoencoder:
         """Return the module with weights drawn from ``seed``; the global generator is left as it was.
 
         Raises:
             UserError: parts that do not fit together.
         """
+        resolved = self.for_images(pixel_format)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(seed, "initial weights"))
-            return Autoencoder(self, pixel_format)
+            return Autoencoder(resolved, pixel_format)
 
 
 class Autoencoder(nn.Module):

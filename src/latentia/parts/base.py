@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import Tensor, nn
 
@@ -17,12 +18,27 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, int, int]
 
+LARGEST_MAP = 8  # default networks halve height and width until the larger is at most this, and at least twice
+
+
+def default_widths(image_shape: Shape) -> tuple[int, ...]:
+    """Return the channels after each halving for images of this shape: 16, then 64, then 128 wherever there are more.
+
+    The first layer works at half the resolution and is the dearest; it stays thin.
+    """
+    halvings = max(2, math.ceil(math.log2(max(image_shape[1:]) / LARGEST_MAP)))
+    return (16, 64, *[128] * halvings)[:halvings]
+
 
 @dataclasses.dataclass(frozen=True)
 class Encoder(Part, abc.ABC):
     """Builds a module from images ``[B, C, H, W]`` in [0, 1] to features ``[B, F, h, w]``."""
 
     kind: ClassVar[str] = "encoder"
+
+    def for_images(self, image_shape: Shape) -> Self:
+        """Return the encoder with every choice that depends on the images' shape made."""
+        return self
 
     @property
     @abc.abstractmethod
@@ -43,6 +59,10 @@ class Decoder(Part, abc.ABC):
     """Builds a module from codes, ``[B, D]`` or ``[B, C, h, w]``, to a likelihood's parameters ``[B, P, H, W]``."""
 
     kind: ClassVar[str] = "decoder"
+
+    def for_images(self, image_shape: Shape) -> Self:
+        """Return the decoder with every choice that depends on the images' shape made."""
+        return self
 
     @property
     @abc.abstractmethod

@@ -11,12 +11,10 @@ from matplotlib.figure import Figure
 from latentia.report.style import frame, new_figure, styled, title
 
 
-def draw_filters(weights: npt.NDArray[np.float32], title: str = "filters of the first layer", most: int = 64) -> Figure:
+def draw_filters(
+    weights: npt.NDArray[np.float32], heading: str = "filters of the first layer", most: int = 64
+) -> Figure:
     """Return filters ``[filters, C, kh, kw]`` as a grid: red adds, blue subtracts; three channels are shown as colours."""
-    return _draw(weights, title, most)
-
-
-def _draw(weights: npt.NDArray[np.float32], heading: str, most: int) -> Figure:
     shown = np.nan_to_num(weights[:most])
     colour = shown.shape[1] == 3
     order = np.argsort(-np.square(shown).sum(axis=(1, 2, 3)), kind="stable")

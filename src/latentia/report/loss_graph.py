@@ -15,12 +15,11 @@ from latentia.report.style import BLUE, INK, ORANGE, SOFT, new_figure, styled, t
 NAMES = {"mse": "per-pixel MSE", "kl": "KL, nats", "reconstruction": "reconstruction, nats", "loss": "loss, nats"}
 
 
-def loss_graph(history: Sequence[Mapping[str, Any]], title_text: str = "", **options: str) -> Figure:
+def loss_graph(history: Sequence[Mapping[str, Any]], name: str = "training") -> Figure:
     """Return the graph of ``history``: one record an epoch with ``train`` and, where there is one, ``validation``.
 
     The loss is drawn large, the other terms small beside it; a term that equals the loss is left out.
     """
-    heading = options.get("title", title_text) or "training"
     terms = _terms(history)
     with styled():
         figure = new_figure(8.6 if len(terms) > 1 else 6.4, 3.6)
@@ -32,7 +31,7 @@ def loss_graph(history: Sequence[Mapping[str, Any]], title_text: str = "", **opt
                 _panel(figure.add_subplot(layout[row, 1]), history, term, large=False)
         else:
             _panel(figure.subplots(), history, "loss", large=True)
-        title(figure, f"loss: {heading}")
+        title(figure, f"loss: {name}")
     return figure
 
 

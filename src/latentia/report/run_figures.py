@@ -44,15 +44,13 @@ def draw_run(
 
     name = f"{description['preset']} on {description['data']['source']}"
     figures = {
-        "loss": loss_graph(history, title=name),
+        "loss": loss_graph(history, name),
         "images": random_images(result.originals, seed=0),
         "reconstructions": reconstructions(result.originals, result.images, result.errors),
         "best-and-worst": best_and_worst(result.originals, result.images, result.errors),
     }
     if filters is not None:
-        figures["filters"] = draw_filters(
-            filters, title=f"the {min(len(filters), 64)} filters of the first layer, {name}"
-        )
+        figures["filters"] = draw_filters(filters, f"the {min(len(filters), 64)} filters of the first layer, {name}")
     if maps:
         figures["feature-maps"] = feature_maps(result.originals, maps)
     with storage_errors(folder / "figures"):

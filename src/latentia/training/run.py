@@ -72,13 +72,14 @@ def start_run(
         quiet: no progress.
         say: told what a person should know (device, notes on the data).
     """
+    settings = settings.for_images(len(train))
     device = resolve_device(settings.device)
     model = design.architecture.build(train.format, seed=settings.seed)
     origin = prepare(model) if prepare is not None else {}
     description = {
         "kind": "autoencoder",
         "preset": design.preset,
-        "architecture": design.architecture.to_json(),
+        "architecture": model.architecture.to_json(),
         "objective": design.objective.to_json(),
         "settings": settings_json(settings),
         "device": describe_device(device),

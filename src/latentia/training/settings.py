@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+import math
+from typing import Literal, Self
 
 from latentia.core.spec import Spec, option
+
+EPOCHS, MOST_EPOCHS, LEAST_STEPS = 20, 200, 3000  # the default: small sets are seen more often
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainSettings(Spec):
     """The settings of the training loop; each field's help says what it is."""
 
-    epochs: int = option(15, "how often every training image is seen")
+    epochs: int = option(
+        0, "how often every training image is seen; 0: 20, and more for small sets (3,000 steps, at most 200)"
+    )
     batch_size: int = option(128, "images a step")
     optimizer: str = option("adam", "one of PyTorch's optimisers, with its options: adam, sgd:momentum=0.9 …")
     learning_rate: float = option(2e-3, "the peak of the schedule")
@@ -28,8 +33,15 @@ class TrainSettings(Spec):
     precision: Literal["auto", "float32", "bfloat16"] = option("auto", "auto is bfloat16 on GPUs built for it")
     checkpoint_seconds: float = option(60.0, "how often, within an epoch, the state to resume from is saved")
 
+    def for_images(self, count: int) -> Self:
+        """Return the settings with the number of epochs chosen for ``count`` images, where it was left open."""
+        if self.epochs:
+            return self
+        steps = math.ceil(count / self.batch_size)
+        return dataclasses.replace(self, epochs=max(EPOCHS, min(MOST_EPOCHS, math.ceil(LEAST_STEPS / steps))))
+
     def __post_init__(self) -> None:
-        self.require(self.epochs >= 1, "epochs", "at least 1")
+        self.require(self.epochs >= 0, "epochs", "0 or more")
         self.require(self.batch_size >= 1, "batch_size", "at least 1")
         self.require(self.learning_rate > 0, "learning_rate", "above 0")
         self.require(0 <= self.warmup < 1, "warmup", "at least 0 and below 1")

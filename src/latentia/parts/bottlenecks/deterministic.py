@@ -25,7 +25,7 @@ class Deterministic(Bottleneck):
 
     latent_dim: int = 16
     spatial: bool = False
-    hidden: int = 0
+    hidden: int = 512
     relu: bool = False
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ class Gaussian(Bottleneck):
 
     latent_dim: int = 16
     spatial: bool = False
-    hidden: int = 0
+    hidden: int = 512
 
     def __post_init__(self) -> None:
         self.require(self.latent_dim >= 1, "latent_dim", "at least 1")

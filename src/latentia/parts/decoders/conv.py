@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import pairwise
+from typing import Self
 
 from torch import Tensor, nn
 
-from latentia.parts.base import Decoder, Shape
+from latentia.parts.base import Decoder, Shape, default_widths
 from latentia.parts.decoders._unproject import unprojection
 
 
@@ -16,16 +17,21 @@ class Conv(Decoder):
     """Transposed convolutions of stride 2.
 
     Attributes:
-        widths: the channels before each doubling, in the encoder's order: the last is the deepest.
+        widths: the channels before each doubling, in the encoder's order: the last is the deepest. Empty: by the
+            images' size.
         hidden: units of a dense layer after a vector code; 0 for none.
     """
 
-    widths: tuple[int, ...] = (32, 64, 128)
-    hidden: int = 0
+    widths: tuple[int, ...] = ()
+    hidden: int = 512
 
     def __post_init__(self) -> None:
-        self.require(len(self.widths) > 0 and min(self.widths) > 0, "widths", "one or more positive numbers")
+        self.require(min(self.widths, default=1) > 0, "widths", "positive numbers")
         self.require(self.hidden >= 0, "hidden", "0 or more")
+
+    def for_images(self, image_shape: Shape) -> Self:
+        """Return it with the default widths for this shape where none are given."""
+        return self if self.widths else dataclasses.replace(self, widths=default_widths(image_shape))
 
     @property
     def multiple(self) -> int:

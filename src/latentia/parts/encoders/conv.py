@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import pairwise
+from typing import Self
 
 from torch import Tensor, nn
 
-from latentia.parts.base import Encoder, Shape
+from latentia.parts.base import Encoder, Shape, default_widths
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,16 +16,21 @@ class Conv(Encoder):
     """Convolutions of stride 2, each with its activation.
 
     Attributes:
-        widths: the channels after each convolution; as many numbers, as many halvings.
+        widths: the channels after each convolution; as many numbers, as many halvings. Empty: by the images
+            size, see :func:`latentia.parts.base.default_widths`.
         dropout: the probability that a feature is turned off while training.
     """
 
-    widths: tuple[int, ...] = (32, 64, 128)
+    widths: tuple[int, ...] = ()
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        self.require(len(self.widths) > 0 and min(self.widths) > 0, "widths", "one or more positive numbers")
+        self.require(min(self.widths, default=1) > 0, "widths", "positive numbers")
         self.require(0 <= self.dropout < 1, "dropout", "at least 0 and below 1")
+
+    def for_images(self, image_shape: Shape) -> Self:
+        """Return it with the default widths for this shape where none are given."""
+        return self if self.widths else dataclasses.replace(self, widths=default_widths(image_shape))
 
     @property
     def multiple(self) -> int:

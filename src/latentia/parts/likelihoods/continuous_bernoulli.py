@@ -15,7 +15,7 @@ from torch import Tensor
 
 from latentia.parts.base import Likelihood
 
-_NEAR = 0.02  # below it the closed forms lose digits to cancellation, and two terms of the series are exact in float32
+_NEAR = 0.1  # below it the closed forms lose digits to cancellation, and the series' terms given are exact in float32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,13 +26,15 @@ class ContinuousBernoulli(Likelihood):
         """Return E[x]; it is nearer to 1/2 than the parameter."""
         near = parameters.abs() < _NEAR
         safe = torch.where(near, torch.ones_like(parameters), parameters)
-        far = torch.sigmoid(safe) / (2 * torch.sigmoid(safe) - 1) - 1 / safe
-        return torch.where(near, 0.5 + parameters / 12, far).clamp(0.0, 1.0)
+        far = -1 / torch.expm1(-safe) - 1 / safe
+        series = 0.5 + parameters / 12 - parameters**3 / 720
+        return torch.where(near, series, far).clamp(0.0, 1.0)
 
     def log_prob(self, parameters: Tensor, pixels: Tensor) -> Tensor:
         """Return the log density of each pixel, in nats."""
         near = parameters.abs() < _NEAR
         safe = torch.where(near, torch.ones_like(parameters), parameters).abs()
         far = safe.log() - (safe / 2).tanh().log()
-        normaliser = torch.where(near, math.log(2.0) + parameters.square() / 12, far)
+        square = parameters.square()
+        normaliser = torch.where(near, math.log(2.0) + square / 12 - 7 * square.square() / 1440, far)
         return pixels * parameters - F.softplus(parameters) + normaliser

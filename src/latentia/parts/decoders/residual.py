@@ -1,0 +1,63 @@
+"""The residual decoder: residual blocks before each transposed convolution, the mirror of the residual encoder."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+from typing import Self
+
+from torch import Tensor, nn
+
+from latentia.parts.base import Decoder, Shape, default_widths
+from latentia.parts.blocks import ResidualBlock
+from latentia.parts.decoders._unproject import unprojection
+
+
+@dataclasses.dataclass(frozen=True)
+class Residual(Decoder):
+    """A stronger, slower sibling of ``conv``.
+
+    Attributes:
+        widths: the channels before each doubling, in the encoder's order; empty: by the images' size.
+        blocks: residual blocks at the coarsest resolution; half as many, rounded down, at the others.
+        hidden: units of a dense layer after a vector code; 0 for none.
+    """
+
+    widths: tuple[int, ...] = ()
+    blocks: int = 1
+    hidden: int = 512
+
+    def __post_init__(self) -> None:
+        self.require(min(self.widths, default=1) > 0, "widths", "positive numbers")
+        self.require(self.blocks >= 0, "blocks", "0 or more")
+        self.require(self.hidden >= 0, "hidden", "0 or more")
+
+    def for_images(self, image_shape: Shape) -> Self:
+        """Return it with the default widths for this shape where none are given."""
+        return self if self.widths else dataclasses.replace(self, widths=default_widths(image_shape))
+
+    @property
+    def multiple(self) -> int:
+        """Two to the number of doublings."""
+        return int(2 ** len(self.widths))
+
+    def build(self, code_shape: tuple[int, ...], output_shape: Shape) -> nn.Module:
+        """Return the module."""
+        return _ResidualDecoder(self, code_shape, output_shape)
+
+
+class _ResidualDecoder(nn.Module):
+    def __init__(self, spec: Residual, code_shape: tuple[int, ...], output_shape: Shape) -> None:
+        super().__init__()
+        channels, height, width = output_shape
+        widths = (*reversed(spec.widths), channels)
+        start = (widths[0], height // spec.multiple, width // spec.multiple)
+        self.unproject = unprojection(code_shape, start, spec.hidden)
+        layers: list[nn.Module] = []
+        for level, (before, after) in enumerate(pairwise(widths)):
+            layers += [ResidualBlock(before) for _ in range(spec.blocks if level == 0 else spec.blocks // 2)]
+            layers += [nn.SiLU(), nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, code: Tensor) -> Tensor:
+        return self.layers(self.unproject(code))
