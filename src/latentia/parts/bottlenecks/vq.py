@@ -76,6 +76,8 @@ class _Vq(BottleneckModule):
         continuous = self.project(features)
         quantised, _, _ = self.quantiser(continuous)
         commitment = (continuous - quantised.detach()).square().flatten(1).sum(1)
+        if continuous.requires_grad and not quantised.requires_grad:  # the library passes gradients while training only
+            quantised = continuous + (quantised - continuous).detach()
         return Code(quantised, terms={"commitment": commitment})
 
     def nearest(self, z: Tensor) -> Tensor:
