@@ -52,7 +52,7 @@ PRESETS: dict[str, Preset] = {
     "mae": Preset(
         "masked patches to fill in, after He et al. 2022; loss on all pixels (theirs: --target changed)",
         bottleneck="deterministic:latent_dim=32,spatial=true",
-        corruption="patches:size=4,ratio=0.5",
+        corruption="patches",
     ),
     "sparse": Preset(
         "sparse autoencoder: many rectified units, an L1 penalty on the code (Ng 2011; Hoyer 2004)",
