@@ -261,7 +261,7 @@ def _range(pixels: npt.NDArray[Any]) -> tuple[float, float]:
 def _as_numpy(values: Any) -> npt.NDArray[Any]:
     if hasattr(values, "detach"):  # a torch tensor, without importing torch
         values = values.detach().cpu().numpy()
-    return np.asarray(values)
+    return np.asanyarray(values)  # a memory-mapped array stays one
 
 
 def _four_sided(array: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:

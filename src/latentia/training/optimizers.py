@@ -11,7 +11,11 @@ import torch
 from latentia.core.errors import UserError, unknown
 from latentia.core.spec import fit, parse
 
-UNSUITABLE = {"LBFGS": "needs several evaluations a step", "SparseAdam": "takes sparse gradients only"}
+UNSUITABLE = {
+    "LBFGS": "needs several evaluations a step",
+    "SparseAdam": "takes sparse gradients only",
+    "Muon": "takes matrices only",
+}
 
 
 def optimizer_names() -> dict[str, type[torch.optim.Optimizer]]:

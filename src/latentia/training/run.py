@@ -76,6 +76,8 @@ def start_run(
     device = resolve_device(settings.device)
     model = design.architecture.build(train.format, seed=settings.seed)
     origin = prepare(model) if prepare is not None else {}
+    # the trainer first: a wrong name is found out before a folder is made
+    trainer = _trainer(model, design.objective, train, validation, settings, device, quiet)
     description = {
         "kind": "autoencoder",
         "preset": design.preset,
@@ -93,7 +95,6 @@ def start_run(
     say(f"training on {describe_device(device)}, in {folder.path}")
     for note in train.notes:
         say(note)
-    trainer = _trainer(model, design.objective, train, validation, settings, device, folder, quiet)
     return folder, _run(trainer, folder, model)
 
 
@@ -131,14 +132,7 @@ def resume_run(
         load_state(model, load_tensors(beginning)[0], beginning)
     write_json(folder.path / "model.json", model_description(model))
     say(f"resuming {folder.path} on {describe_device(device)}")
-    trainer = _trainer(model, objective, train, held, settings, device, folder, quiet)
-    folder.lock()
-    try:
-        trainer.restore()
-    finally:
-        folder.release()
-    if trainer.progress.finished:
-        say("this run had already come to its end")
+    trainer = _trainer(model, objective, train, held, settings, device, quiet)
     return folder, _run(trainer, folder, model)
 
 
@@ -164,17 +158,18 @@ def _trainer(
     validation: ImageSet | None,
     settings: TrainSettings,
     device: Any,
-    folder: RunFolder,
     quiet: bool,
 ) -> Trainer:
     batches = Batches(train, model.format, settings.batch_size, device, seed=settings.seed)
     held = Batches(validation, model.format, max(settings.batch_size, 256), device) if validation is not None else None
-    return Trainer(model, objective, batches, held, settings, device, folder, quiet)
+    return Trainer(model, objective, batches, held, settings, device, quiet=quiet)
 
 
 def _run(trainer: Trainer, folder: RunFolder, model: Autoencoder) -> Autoencoder:
     folder.lock()
+    trainer.folder = folder
     try:
+        trainer.restore()
         folder.update(status="running")
         trainer.fit()
     except Interrupted:

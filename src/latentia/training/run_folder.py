@@ -72,11 +72,13 @@ class RunFolder:
         Raises:
             UserError: another process trains in it.
         """
-        self._lock = (self.path / "last" / "lock").open("w")
+        handle = (self.path / "last" / "lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            handle.close()
             raise UserError(f"another process is training in {self.path}: wait for it, or stop it first") from None
+        self._lock = handle
         for place in (self.path, self.path / "last"):
             remove_leftovers(place)
 
