@@ -58,6 +58,7 @@ PRESETS: dict[str, Preset] = {
         "sparse autoencoder: many rectified units, an L1 penalty on the code (Ng 2011; Hoyer 2004)",
         bottleneck="deterministic:latent_dim=128,relu=true",
         penalties=("l1",),
+        weights=(("l1", 0.03),),
     ),
     "k-sparse": Preset("only the k largest units stay (Makhzani & Frey 2013)", bottleneck="k-sparse"),
     "winner-take-all": Preset(
@@ -86,10 +87,10 @@ PRESETS: dict[str, Preset] = {
         likelihood="bernoulli",
     ),
     "beta-vae": Preset(
-        "variational autoencoder whose KL counts four times (Higgins et al. 2017)",
+        "variational autoencoder whose KL counts more, here twice (Higgins et al. 2017; theirs: --bound.beta 4)",
         bottleneck="gaussian",
         likelihood="bernoulli",
-        bound="elbo:beta=4",
+        bound="elbo:beta=2",
     ),
     "denoising-vae": Preset(
         "variational autoencoder from corrupted images (Im et al. 2017)",
