@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import sys
 import warnings
@@ -52,6 +53,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 is success, 2 the user's input, 1 a failure, 130 and 143 an interruption."""
+    # Before torch is imported: threads that wait without end for one another crawl as soon as another program wants a
+    # core (measured: 1,000 images a second instead of 1,800, and no loss on a quiet machine).
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     warnings.filterwarnings("ignore", category=UserWarning, module="torch")
     try:
         code = cli.main(standalone_mode=False)

@@ -48,9 +48,9 @@ def fetch(
         folder.mkdir(parents=True, exist_ok=True)
     reasons: list[str] = []
     for mirror in list(mirrors) * rounds:
-        download = pooch.HTTPDownloader(progressbar=_bar(name, quiet), timeout=timeout)
         try:
-            with _quiet_pooch():
+            with _quiet_pooch(), _bar(name, quiet) as bar:
+                download = pooch.HTTPDownloader(progressbar=bar, timeout=timeout)
                 found = pooch.retrieve(mirror + name, checksum, fname=name, path=folder, downloader=download)
             return Path(found)
         except ValueError:
@@ -67,12 +67,15 @@ def fetch(
     )
 
 
-def _bar(name: str, quiet: bool) -> Any:
+@contextlib.contextmanager
+def _bar(name: str, quiet: bool) -> Iterator[Any]:
     if quiet:
-        return False
+        yield False
+        return
     from tqdm.auto import tqdm
 
-    return tqdm(desc=name, unit="B", unit_scale=True, total=0, leave=False, file=sys.stderr)
+    with tqdm(desc=name, unit="B", unit_scale=True, total=0, leave=False, file=sys.stderr) as bar:
+        yield bar
 
 
 def _host(mirror: str) -> str:
@@ -91,11 +94,11 @@ def _reason(error: OSError) -> str:
 
 @contextlib.contextmanager
 def _quiet_pooch() -> Iterator[None]:
-    import logging
+    import pooch
 
-    logger = logging.getLogger("pooch")
+    logger = pooch.get_logger()
     before = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel("ERROR")
     try:
         yield
     finally:

@@ -139,10 +139,21 @@ def _joined(parts: list[ImageSet]) -> ImageSet:
         ids=np.concatenate([part.ids for part in parts]),
         labels=np.concatenate([part.labels for part in parts if part.labels is not None]) if labelled else None,
         geometry=tuple(geometry) if len(geometry) == sum(map(len, parts)) else None,
-        groups=None,
+        groups=_joined_groups(parts),
         split="all",
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
+
+
+def _joined_groups(parts: list[ImageSet]) -> Any:
+    """Return the groups of all parts under numbers that do not meet, or ``None`` where no part has any."""
+    import numpy as np
+
+    if all(part.groups is None for part in parts):
+        return None
+    starts = np.cumsum([0, *map(len, parts)])
+    own = [part.groups if part.groups is not None else np.arange(len(part)) for part in parts]
+    return np.concatenate([groups + start for groups, start in zip(own, starts, strict=False)])
 
 
 def _not_empty(images: ImageSet) -> ImageSet:

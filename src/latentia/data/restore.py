@@ -61,7 +61,8 @@ def save_images(images: ImageSet, folder: Path, quiet: bool = True) -> list[Path
     """
     from tqdm.auto import tqdm
 
-    paths = []
+    paths: list[Path] = []
+    taken: set[Path] = set()
     for index in tqdm(range(len(images)), desc="writing", unit=" files", disable=quiet, leave=False):
         target = folder / _inside(images.names[index])
         with storage_errors(target):
@@ -71,10 +72,15 @@ def save_images(images: ImageSet, folder: Path, quiet: bool = True) -> list[Path
             target = target.with_suffix(".npy") if target.suffix in SUFFIXES else target.with_name(target.name + ".npy")
             buffer = io.BytesIO()
             np.save(buffer, restore_pixels(images, index), allow_pickle=False)
-            write_bytes(target, buffer.getvalue())
+            content = buffer.getvalue()
         else:
-            target = _named_for(target, restore(images, index).mode)
-            write_bytes(target, _encoded(restore(images, index), target.suffix))
+            picture = restore(images, index)
+            target = _named_for(target, picture.mode)
+            content = _encoded(picture, target.suffix)
+        if target in taken:  # a.jpg and a.tif may both have become a.png
+            target = target.with_name(f"{target.stem}-{index}{target.suffix}")
+        taken.add(target)
+        write_bytes(target, content)
         paths.append(target)
     return paths
 

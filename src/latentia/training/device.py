@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 
 from latentia.core.errors import UserError
@@ -47,3 +50,22 @@ def autocast_dtype(device: torch.device, precision: str) -> torch.dtype | None:
     if precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
     return None
+
+
+@contextlib.contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Count numbers below 1e-38 as zero inside.
+
+    Gradients of saturated pixels fall that low, and a processor is many times slower on them: a training step on MNIST
+    slowed from 5,800 to 3,400 images a second within eight seconds.
+    """
+    before = _flushes()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+def _flushes() -> bool:
+    return bool(torch.tensor([1e-39]).mul(0.5).eq(0).item())

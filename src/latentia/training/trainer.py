@@ -16,7 +16,7 @@ from latentia.core.errors import Interrupted, TrainingDiverged
 from latentia.core.noise import Noise, derive
 from latentia.data.batches import Batch, Batches
 from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from latentia.training.device import autocast_dtype
+from latentia.training.device import autocast_dtype, flushed_denormals
 from latentia.training.optimizers import build_optimizer
 from latentia.training.progress import ProgressBar
 from latentia.training.run_folder import RunFolder
@@ -101,6 +101,7 @@ class Trainer:
         devices = [self.device] if self.device.type == "cuda" else []
         done = self.progress.epoch * len(self.train.images) + self.progress.position * self.train.batch_size
         with (
+            flushed_denormals(),
             torch.random.fork_rng(devices=devices),
             StopSignals() as signals,
             ProgressBar(self.settings.epochs, len(self.train.images), done, self.quiet) as bar,
