@@ -74,7 +74,7 @@ def _bar(name: str, quiet: bool) -> Iterator[Any]:
         return
     from tqdm.auto import tqdm
 
-    with tqdm(desc=name, unit="B", unit_scale=True, total=0, leave=False, file=sys.stderr) as bar:
+    with tqdm(desc=name, unit="B", unit_scale=True, total=0, leave=False, file=sys.stderr, disable=None) as bar:
         yield bar
 
 

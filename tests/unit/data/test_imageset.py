@@ -45,7 +45,7 @@ def test_a_tensor_is_an_array() -> None:
     ],
 )
 def test_what_is_no_image_gets_a_sentence(pixels: np.ndarray, sentence: str) -> None:
-    with pytest.raises(UserError, match="^[^\n]*$") as caught:
+    with pytest.raises(UserError, match=r"^[^\n]*$") as caught:
         load(pixels)
     assert sentence in str(caught.value)
 
