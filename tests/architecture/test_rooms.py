@@ -72,6 +72,7 @@ def test_imports_go_one_way(path: Path) -> None:
             if room == "parts" and other == "parts" and len(pieces) > 2 and pieces[2] in PART_KINDS:
                 kind = path.relative_to(ROOT).parts[1]
                 assert kind == pieces[2] or kind not in PART_KINDS, f"{path.name} imports a sibling kind: {module}"
+        assert module != "matplotlib.pyplot", "figures are objects; pyplot keeps a global state"
         if pieces[0] in FENCED and not typing_only:
             assert room in FENCED[pieces[0]], f"{room} must not import {pieces[0]}"
 

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latentia.data.imageset import ImageSet, from_array
+from latentia.report.best_and_worst import best_and_worst
+from latentia.report.feature_maps import feature_maps
+from latentia.report.filters import draw_filters
+from latentia.report.images import displayable
+from latentia.report.loss_graph import loss_graph
+from latentia.report.random_images import random_images
+from latentia.report.reconstructions import corrupted_and_restored, reconstructions
+from latentia.report.style import save
+
+RANDOM = np.random.default_rng(0)
+
+
+def some(channels: int = 1, dtype: str = "uint8", count: int = 9) -> ImageSet:
+    return from_array((RANDOM.random((count, channels, 12, 10)) * 255).astype(dtype), np.arange(count) % 3)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_every_kind_of_image_can_be_drawn(tmp_path: Path, channels: int, dtype: str) -> None:
+    images = some(channels, dtype)
+    shown = displayable(images.pixels, images.format)
+    assert shown.min() >= 0
+    assert shown.max() <= 1
+    errors = RANDOM.random(9)
+    for number, figure in enumerate(
+        [
+            random_images(images),
+            reconstructions(images, images, errors),
+            best_and_worst(images, images, errors),
+            corrupted_and_restored(images, images, images),
+        ]
+    ):
+        path = save(figure, tmp_path / f"{number}.png")
+        with Image.open(path) as picture:
+            assert picture.width > 300
+            assert picture.height > 80
+
+
+def test_a_grid_has_an_image_for_each() -> None:
+    axes = [axes for axes in random_images(some(count=7), n=5).axes if axes.get_visible()]
+    assert len(axes) == 5
+    assert {a.get_xlabel() for a in axes} <= {"0", "1", "2"}
+    assert len([a for a in random_images(some(count=1)).axes if a.get_visible()]) == 1
+
+
+def test_the_seed_chooses_the_images() -> None:
+    def drawn(seed: int) -> list[bytes]:
+        return [a.images[0].get_array().tobytes() for a in random_images(some_fixed, n=4, seed=seed).axes if a.images]
+
+    some_fixed = some(count=30)
+    assert drawn(1) == drawn(1) != drawn(2)
+
+
+def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
+    images = from_array(some().pixels, names=[f"$a_{number}$ <b>.png" for number in range(9)])
+    path = save(best_and_worst(images, images, RANDOM.random(9)), tmp_path / "names.png")
+    assert path.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [{"epoch": 1, "train": {"loss": 5.0}}],
+        [{"epoch": e, "train": {"loss": -100.0 + e}, "validation": {"loss": -90.0, "mse": 0.1}} for e in (1, 2)],
+        [
+            {"epoch": e, "train": {"loss": 9 / e, "kl": 1.0 * e}, "validation": {"loss": float("nan"), "kl": 2.0}}
+            for e in range(1, 30)
+        ],
+    ],
+)
+def test_the_loss_graph_takes_any_history(tmp_path: Path, history: list[dict[str, object]]) -> None:
+    figure = loss_graph(history, "a run")
+    assert figure.axes[0].get_xlabel() == "epoch"
+    save(figure, tmp_path / "loss.png")
+
+
+def test_the_best_epoch_is_the_one_marked() -> None:
+    history = [{"epoch": e, "train": {"loss": 1.0}, "validation": {"loss": abs(e - 3) + 1.0}} for e in range(1, 7)]
+    assert "best: epoch 3" in [text.get_text() for text in loss_graph(history).axes[0].texts]
+
+
+def test_best_and_worst_are_in_order() -> None:
+    images, errors = some(), np.array([5, 3, 8, 1, 9, 2, 7, 4, 6], dtype=float)
+    figure = best_and_worst(images, images, errors, n=2)
+    captions = [axes.get_xlabel().split("\n")[0] for axes in figure.axes if axes.get_xlabel()]
+    assert captions == ["1.0000", "2.0000", "9.0000", "8.0000"]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_filters_and_maps(tmp_path: Path, channels: int) -> None:
+    save(draw_filters(RANDOM.normal(size=(16, channels, 4, 4)).astype(np.float32)), tmp_path / "filters.png")
+    maps = {"0": RANDOM.normal(size=(16, 6, 5)).astype(np.float32), "1": np.zeros((4, 3, 3), dtype=np.float32)}
+    save(feature_maps(some(channels), maps), tmp_path / "maps.png")
+
+
+def test_nothing_global_is_touched() -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    random_images(some())
+    assert dict(mpl.rcParams) == before
