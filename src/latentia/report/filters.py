@@ -21,7 +21,7 @@ def draw_filters(
     columns = max(1, min(16, math.ceil(math.sqrt(len(shown) * 2))))
     rows = math.ceil(len(shown) / columns)
     with styled():
-        figure = new_figure(max(columns * 0.6, 3.6), rows * 0.6 + 0.7)
+        figure = new_figure(max(columns * 0.6, 5.4), rows * 0.6 + 0.7)
         grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"wspace": 0.02, "hspace": 0.02})
         for position, axes in enumerate(grid.flat):
             if position >= len(shown):

@@ -71,6 +71,7 @@ def _panel(axes: Axes, history: Sequence[Mapping[str, Any]], term: str, *, large
                 color=SOFT,
                 arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.6},
             )
+    _leave_out_the_start(axes, history, term, drawn)
     if drawn and min(drawn) > 0 and max(drawn) > 5 * min(drawn):
         axes.set_yscale("log")
     axes.set_title(NAMES.get(term, term), loc="left", fontsize=9 if large else 8, color=INK)
@@ -81,3 +82,15 @@ def _panel(axes: Axes, history: Sequence[Mapping[str, Any]], term: str, *, large
             axes.legend(loc="upper right")
     else:
         axes.tick_params(labelsize=7)
+
+
+def _leave_out_the_start(axes: Axes, history: Sequence[Mapping[str, Any]], term: str, drawn: list[float]) -> None:
+    """Let the axis begin below the first epoch's training figure where that would press all others flat; say so."""
+    first = history[0]["train"].get(term) if history else None
+    others = sorted(value for value in drawn if value != first)
+    if first is None or len(others) < 8:
+        return
+    low, high = others[0], others[-1]
+    if first - high > 1.5 * (high - low) > 0:
+        axes.set_ylim(low - 0.08 * (high - low), high + 0.25 * (high - low))
+        axes.text(0.02, 0.98, f"epoch 1, training: {first:.4g}", transform=axes.transAxes, va="top", fontsize=8, color=SOFT)
