@@ -97,7 +97,12 @@ class Autoencoder(nn.Module):
     def encode(self, images: Tensor, noise: Noise | None = None) -> Code:
         """Return the code of ``images [B, C, H, W]``: its mean, or a sample where ``noise`` is given."""
         self._check(images)
-        return self.bottleneck(self.encoder(self._pad(images)), noise)
+        features = self.encoder(self._pad(images))
+        if features.dtype == torch.float32:
+            return self.bottleneck(features, noise)
+        # under autocast: posterior, KL and log-likelihoods are sums that half precision would spoil
+        with torch.autocast(features.device.type, enabled=False):
+            return self.bottleneck(features.float(), noise)
 
     def decode(self, z: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Return the images ``[..., B, C, H, W]`` in [0, 1] for codes ``[..., B, *code_shape]``."""
@@ -107,7 +112,7 @@ class Autoencoder(nn.Module):
         """Return the likelihood's parameters ``[..., B, P, H, W]`` for codes ``[..., B, *code_shape]``."""
         sides = len(self.code_shape)
         lead = z.shape[: z.ndim - sides]
-        raw = self.decoder(z.reshape(-1, *z.shape[z.ndim - sides :]))
+        raw = self.decoder(z.reshape(-1, *z.shape[z.ndim - sides :])).float()
         height, width = size or self.format.shape[1:]
         top, left = (raw.shape[-2] - height) // 2, (raw.shape[-1] - width) // 2
         cropped = raw[..., top : top + height, left : left + width]

@@ -164,7 +164,7 @@ class Trainer:
                 with self._precision():
                     figures = self.objective.evaluate(self.module, batch.pixels, batch.labels, noise)
                 for name, values in figures.items():
-                    total = values.double().sum()
+                    total = values.sum(dtype=self._sum_dtype)
                     sums[name] = sums[name] + total if name in sums else total
         self.module.train()
         return {name: float(total) / len(self.validation.images) for name, total in sums.items()}
