@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from latentia.core.spec import Spec, option
 
-EPOCHS, MOST_EPOCHS, LEAST_STEPS = 20, 200, 3000  # the default: small sets are seen more often
+EPOCHS, MOST_EPOCHS, LEAST_STEPS = 20, 500, 3000  # the default: small sets are seen more often
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class TrainSettings(Spec):
     """The settings of the training loop; each field's help says what it is."""
 
     epochs: int = option(
-        0, "how often every training image is seen; 0: 20, and more for small sets (3,000 steps, at most 200)"
+        0, "how often every training image is seen; 0: 20, and more for small sets (3,000 steps, at most 500)"
     )
     batch_size: int = option(128, "images a step")
     optimizer: str = option("adam", "one of PyTorch's optimisers, with its options: adam, sgd:momentum=0.9 …")

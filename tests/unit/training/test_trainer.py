@@ -313,8 +313,9 @@ def test_batches_agree_with_the_format(tmp_path: Path, dtype: str) -> None:
 
 def test_settings_choose_the_epochs_by_the_number_of_images() -> None:
     assert TrainSettings().for_images(54_000).epochs == 20
-    assert TrainSettings().for_images(1_000).epochs == 200
+    assert TrainSettings().for_images(1_000).epochs == 375
     assert TrainSettings().for_images(10_000).epochs == 38
+    assert TrainSettings().for_images(20).epochs == 500
     assert TrainSettings(epochs=3).for_images(10).epochs == 3
 
 
