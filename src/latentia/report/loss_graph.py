@@ -93,4 +93,6 @@ def _leave_out_the_start(axes: Axes, history: Sequence[Mapping[str, Any]], term:
     low, high = others[0], others[-1]
     if first - high > 1.5 * (high - low) > 0:
         axes.set_ylim(low - 0.08 * (high - low), high + 0.25 * (high - low))
-        axes.text(0.02, 0.98, f"epoch 1, training: {first:.4g}", transform=axes.transAxes, va="top", fontsize=8, color=SOFT)
+        axes.text(
+            0.02, 0.98, f"epoch 1, training: {first:.4g}", transform=axes.transAxes, va="top", fontsize=8, color=SOFT
+        )
