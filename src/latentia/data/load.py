@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -15,6 +16,10 @@ from latentia.data.splits import SPLITS, carve
 VALIDATION = 0.1  # of the training images
 TEST = 0.1  # of all images, where a source has no official test part
 SPLIT_SEED = 0
+
+
+class EmptySplit(UserError):
+    """A split was asked for of which there are no images."""
 
 
 def load(
@@ -84,8 +89,11 @@ def training_parts(
     """
     if isinstance(data, str | os.PathLike):
         train = load(data, "train", split_seed=split_seed, **options)
-        held = load(data, "validation", split_seed=split_seed, **options) if validation is None else load(validation)
-        return train, held
+        if validation is not None:
+            return train, load(validation)
+        with contextlib.suppress(EmptySplit):  # a handful of images is all training
+            return train, load(data, "validation", split_seed=split_seed, **options)
+        return train, None
     pool = load(data, **{key: value for key, value in options.items() if key in ("labels", "quiet")})
     if validation is not None:
         return pool, load(validation)
@@ -158,7 +166,7 @@ def _joined_groups(parts: list[ImageSet]) -> Any:
 
 def _not_empty(images: ImageSet) -> ImageSet:
     if not len(images):
-        raise UserError(
+        raise EmptySplit(
             f"{images.source} has too few images for a {images.split} split: use --split all, or add images"
         )
     return images
