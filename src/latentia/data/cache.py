@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -42,11 +43,15 @@ def map_files(
                 bar.update()
             return results
         chunk = max(1, min(256, len(jobs) // (processes * 8)))
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_ignore_interrupts) as pool:
             results = []
-            for result in pool.map(_call, [(function, job) for job in jobs], chunksize=chunk):
-                results.append(result)
-                bar.update()
+            try:
+                for result in pool.map(_call, [(function, job) for job in jobs], chunksize=chunk):
+                    results.append(result)
+                    bar.update()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
             return results
 
 
@@ -120,6 +125,10 @@ def _remove_old_leftovers(folder: Path) -> None:
     for leftover in folder.glob(f"*{MARK}*"):
         if time.time() - leftover.stat().st_mtime > 86_400:
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
 
 
 def _call(job: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:

@@ -63,7 +63,7 @@ def save_images(images: ImageSet, folder: Path, quiet: bool = True) -> list[Path
 
     paths: list[Path] = []
     taken: set[Path] = set()
-    for index in tqdm(range(len(images)), desc="writing", unit=" files", disable=quiet, leave=False):
+    for index in tqdm(range(len(images)), desc="writing", unit=" files", disable=quiet or None, leave=False):
         target = folder / _inside(images.names[index])
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)

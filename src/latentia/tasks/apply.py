@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from latentia.core.errors import UserError
 from latentia.data.batches import Batch, Batches
@@ -59,7 +60,16 @@ def over(model: Autoencoder, images: ImageSet, function: Any, batch_size: int = 
     was_training = model.training
     model.eval()
     try:
-        results = [_array(function(batch)) for batch in batches(model, images, batch_size)]
+        # a bar for a terminal, where it takes more than two seconds
+        stream = tqdm(
+            batches(model, images, batch_size),
+            total=-(-len(images) // batch_size),
+            unit=" batches",
+            delay=2.0,
+            disable=None,
+            leave=False,
+        )
+        results = [_array(function(batch)) for batch in stream]
     finally:
         model.train(was_training)
     return np.concatenate(results)

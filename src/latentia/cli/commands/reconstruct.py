@@ -20,6 +20,6 @@ def command(run: str, data: str, output: str, split: str) -> None:
     opened = open_run(run)
     result = opened.reconstruction(opened.images(data, split))
     folder = output_folder(output)
-    save_images(result.images, folder)
+    save_images(result.images, folder, quiet=False)
     click.echo(str(result))
     click.echo(folder)
