@@ -29,7 +29,7 @@ from latentia.training.settings import TrainSettings
 from latentia.training.storage import load_model, load_tensors
 from latentia.training.transfer import transfer
 
-DATA_OPTIONS = ("size", "policy", "data_dir")
+DATA_OPTIONS = ("size", "policy", "data_dir", "split")
 
 
 def train(
@@ -150,12 +150,14 @@ class Run:
         return Objective.from_json(self.description["objective"])
 
     def images(self, data: Any, split: str = "all") -> ImageSet:
-        """Return ``data`` as images, brought to the size that this run's data was brought to."""
-        options = _loadable(self.description["data"]["options"]) if isinstance(data, str | os.PathLike) else {}
+        """Return ``data`` as images, brought to the size that this run's data was brought to, split by the run's seed."""
+        described = self.description["data"]
+        options = _loadable(described["options"]) if isinstance(data, str | os.PathLike) else {}
+        options.pop("split", None)
         if isinstance(data, str | os.PathLike) and "size" not in options and Path(data).is_dir():
             # a folder is brought to the model's size, as the training folder was
             options["size"] = (self.model.format.height, self.model.format.width)
-        return load(data, split, **options)
+        return load(data, split, split_seed=described["split_seed"], **options)
 
     def embed(self, data: Any, *, pool: bool = False) -> npt.NDArray[np.float32]:
         """Return the codes of ``data``, float32 ``[N, latent_dim]``: deterministic, the posterior mean for a ``vae``."""
@@ -178,9 +180,9 @@ class Run:
         location = self.description["data"]["location"]
         if data is None and location is None:
             raise UserError(f"{self.path} was trained on images in memory: say which images to evaluate on")
-        data_options = _loadable(self.description["data"]["options"])
-        own = location if location is not None else data
-        baseline_images = load(own, "train", **(data_options if isinstance(own, str) else {}))
+        described = self.description["data"]
+        choice = DataChoice(location, described["options"], described["split_seed"])
+        baseline_images, _ = choice.load(None if location is not None else data)
         images = self.images(data if data is not None else location, split)
         return evaluate(self.model, self.objective, images, baseline_images)
 

@@ -65,6 +65,23 @@ def test_evaluate_prints_the_baselines_beside(run: Path) -> None:
     assert values["baselines"]["PCA-4"] < values["baselines"]["mean image"]
 
 
+def test_the_test_split_of_another_split_seed_was_not_trained_on(tmp_path: Path) -> None:
+    from latentia import load, open_run
+
+    words = ["train", "digits", "--split-seed", 5, "--epochs", 1, *SMALL, "--runs", tmp_path, "--no-figures"]
+    run = open_run(latentia(*words).stdout.splitlines()[-1])
+    test = set(run.images("digits", "test").ids)
+    assert test == set(load("digits", "test", split_seed=5).ids) != set(load("digits", "test").ids)
+    assert not test & set(run.images("digits", "train").ids)
+    assert run.evaluate().count == len(test)
+
+
+def test_data_can_be_narrowed(tmp_path: Path) -> None:
+    done = latentia("train", "digits", "--split", "test", "--epochs", 1, *SMALL, "--runs", tmp_path, "--no-figures")
+    described = json.loads((Path(done.stdout.splitlines()[-1]) / "run.json").read_text())
+    assert described["data"]["train"]["count"] + described["data"]["validation"]["count"] == 180
+
+
 def test_reconstruct_writes_what_went_in(run: Path, tmp_path: Path) -> None:
     (tmp_path / "in" / "deep").mkdir(parents=True)
     random = np.random.default_rng(0)

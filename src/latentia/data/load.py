@@ -80,13 +80,15 @@ def narrow(images: ImageSet, split: str, *, split_seed: int = SPLIT_SEED) -> Ima
 
 
 def training_parts(
-    data: Any, *, split_seed: int = SPLIT_SEED, validation: Any = None, **options: Any
+    data: Any, *, split_seed: int = SPLIT_SEED, validation: Any = None, split: str | None = None, **options: Any
 ) -> tuple[ImageSet, ImageSet | None]:
     """Return the training and validation images of ``data``; its test images are not read.
 
     Images that come as an array or an ImageSet are the training pool as a whole: a tenth of them is set aside for
-    validation unless ``validation`` brings its own.
+    validation unless ``validation`` brings its own. So is the part of a named data set that ``split`` narrows it to.
     """
+    if isinstance(data, str | os.PathLike) and split is not None:
+        data = load(data, split, split_seed=split_seed, **options)
     if isinstance(data, str | os.PathLike):
         train = load(data, "train", split_seed=split_seed, **options)
         if validation is not None:

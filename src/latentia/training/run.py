@@ -44,7 +44,9 @@ class DataChoice:
         source = data if data is not None else self.location
         if source is None:
             raise UserError("this run was trained on images in memory: hand the same images over to resume it")
-        options = {key: tuple(value) if key == "size" and value else value for key, value in self.options.items()}
+        options: dict[str, Any] = {
+            key: tuple(value) if key == "size" and value else value for key, value in self.options.items()
+        }
         return training_parts(source, split_seed=self.split_seed, validation=validation, **options)
 
 

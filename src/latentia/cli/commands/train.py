@@ -18,6 +18,7 @@ from latentia.training.settings import TrainSettings
 @click.option("--weight", "weights", multiple=True, metavar="TERM=FACTOR", help="the factor of a term of the loss")
 @settings_options(TrainSettings)
 @data_options
+@click.option("--split", metavar="train|validation|test|all", help="the part of DATA to train on and validate with")
 @click.option("--split-seed", type=int, help="the seed of the validation split  [default: 0]")
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="where run folders are made")
 @click.option("--from", "init_from", metavar="RUN", help="start from the matching layers of this run's model")
