@@ -48,7 +48,12 @@ class Architecture:
     def for_images(self, pixel_format: PixelFormat) -> Self:
         """Return the architecture with every choice that depends on the images' shape made."""
         shape = pixel_format.shape
-        return dataclasses.replace(self, encoder=self.encoder.for_images(shape), decoder=self.decoder.for_images(shape))
+        return dataclasses.replace(
+            self,
+            encoder=self.encoder.for_images(shape),
+            bottleneck=self.bottleneck.for_encoder(self.encoder),
+            decoder=self.decoder.for_images(shape),
+        )
 
     def build(self, pixel_format: PixelFormat, seed: int = 0) -> Autoencoder:
         """Return the module with weights drawn from ``seed``; the global generator is left as it was.

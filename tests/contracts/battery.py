@@ -46,7 +46,7 @@ def shrunk(part: Part) -> Part:
     """Return the part with narrow layers, so that it builds in no time."""
     narrow = {
         "widths": lambda value: (16, 16),
-        "hidden": lambda value: min(value, 32),
+        "hidden": lambda value: 32 if value is None else min(value, 32),
         "latent_dim": lambda value: min(value, 24),
         "components": lambda value: min(value, 5),
         "codebook_size": lambda value: min(value, 16),

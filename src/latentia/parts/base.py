@@ -35,6 +35,7 @@ class Encoder(Part, abc.ABC):
     """Builds a module from images ``[B, C, H, W]`` in [0, 1] to features ``[B, F, h, w]``."""
 
     kind: ClassVar[str] = "encoder"
+    dense_units: ClassVar[int] = 512  # of the dense layer between its features and a vector code
 
     def for_images(self, image_shape: Shape) -> Self:
         """Return the encoder with every choice that depends on the images' shape made."""
@@ -79,6 +80,14 @@ class Bottleneck(Part, abc.ABC):
     """Builds a module from features ``[B, F, h, w]`` to a :class:`Code`."""
 
     kind: ClassVar[str] = "bottleneck"
+
+    def for_encoder(self, encoder: Encoder) -> Self:
+        """Return the bottleneck with ``hidden``, where it has one and leaves it open, as the encoder likes it."""
+        fields = self.fields()
+        if "hidden" in fields and fields["hidden"] is None:
+            return type(self).from_fields({**fields, "hidden": encoder.dense_units}, owner=self.name)
+        return self
+
     stochastic: ClassVar[bool] = False  # whether its code has a posterior
     term_names: ClassVar[tuple[str, ...]] = ()
 

@@ -19,18 +19,19 @@ class Deterministic(Bottleneck):
     Attributes:
         latent_dim: the number of units of the code; of channels at each position when ``spatial``.
         spatial: keep the positions: the code is ``[B, latent_dim, h, w]``, which may hold more numbers than the image.
-        hidden: units of a dense layer before the code; 0 for none. Not used when ``spatial``.
+        hidden: units of a dense layer before the code; 0 for no such layer, ``none`` for as many as the
+            encoder likes. Not used when ``spatial``.
         relu: set negative units to zero, so that a sparse code has exact zeros.
     """
 
     latent_dim: int = 16
     spatial: bool = False
-    hidden: int = 512
+    hidden: int | None = None
     relu: bool = False
 
     def __post_init__(self) -> None:
         self.require(self.latent_dim >= 1, "latent_dim", "at least 1")
-        self.require(self.hidden >= 0, "hidden", "0 or more")
+        self.require(self.hidden is None or self.hidden >= 0, "hidden", "0 or more, or none")
 
     def code_shape(self, feature_shape: Shape) -> tuple[int, ...]:
         """Return ``(latent_dim,)`` or ``(latent_dim, h, w)``."""
@@ -44,7 +45,7 @@ class Deterministic(Bottleneck):
 class _Deterministic(BottleneckModule):
     def __init__(self, spec: Deterministic, feature_shape: Shape) -> None:
         super().__init__()
-        self.project = projection(feature_shape, spec.latent_dim, spec.spatial, spec.hidden)
+        self.project = projection(feature_shape, spec.latent_dim, spec.spatial, spec.hidden or 0)
         self.relu = spec.relu
 
     def forward(self, features: Tensor, noise: Noise | None = None) -> Code:

@@ -19,18 +19,18 @@ class Gaussian(Bottleneck):
     Attributes:
         latent_dim: the number of units; of channels at each position when ``spatial``.
         spatial: keep the positions.
-        hidden: units of a dense layer before the code; 0 for none.
+        hidden: units of a dense layer before the code; 0 for no such layer, ``none`` for as many as the encoder likes.
     """
 
     stochastic = True
 
     latent_dim: int = 16
     spatial: bool = False
-    hidden: int = 512
+    hidden: int | None = None
 
     def __post_init__(self) -> None:
         self.require(self.latent_dim >= 1, "latent_dim", "at least 1")
-        self.require(self.hidden >= 0, "hidden", "0 or more")
+        self.require(self.hidden is None or self.hidden >= 0, "hidden", "0 or more, or none")
 
     def code_shape(self, feature_shape: Shape) -> tuple[int, ...]:
         """Return ``(latent_dim,)`` or ``(latent_dim, h, w)``."""
@@ -44,7 +44,7 @@ class Gaussian(Bottleneck):
 class _Gaussian(BottleneckModule):
     def __init__(self, spec: Gaussian, feature_shape: Shape) -> None:
         super().__init__()
-        self.project = projection(feature_shape, 2 * spec.latent_dim, spec.spatial, spec.hidden)
+        self.project = projection(feature_shape, 2 * spec.latent_dim, spec.spatial, spec.hidden or 0)
 
     def forward(self, features: Tensor, noise: Noise | None = None) -> Code:
         mean, log_std = self.project(features).chunk(2, dim=1)

@@ -25,7 +25,7 @@ class Residual(Decoder):
 
     widths: tuple[int, ...] = ()
     blocks: int = 1
-    hidden: int = 512
+    hidden: int = 1024
 
     def __post_init__(self) -> None:
         self.require(min(self.widths, default=1) > 0, "widths", "positive numbers")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import pairwise
-from typing import Self
+from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
@@ -25,6 +25,8 @@ class Residual(Encoder):
         blocks: residual blocks at the coarsest resolution; half as many, rounded down, at the others.
         dropout: the probability that a feature is turned off while training.
     """
+
+    dense_units: ClassVar[int] = 1024
 
     widths: tuple[int, ...] = ()
     blocks: int = 1
