@@ -187,6 +187,17 @@ def test_a_spoilt_model_gets_one_sentence(run: Path, tmp_path: Path, spoil: str)
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [('{"format": 99}', "use a newer Latentia"), ("{", "is damaged"), ("[]", "was not written by Latentia")],
+)
+def test_a_run_folder_of_another_version_gets_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    done = latentia("train", "--resume", tmp_path, ok=2)
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_place_that_may_not_be_written_gets_one_sentence(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
