@@ -21,7 +21,9 @@ from latentia.presets import design
 from latentia.report.run_figures import draw_run
 from latentia.tasks.embed import embed
 from latentia.tasks.evaluate import Evaluation, evaluate
+from latentia.tasks.generate import Generated, generate, has_prior
 from latentia.tasks.inspect import feature_maps, first_filters
+from latentia.tasks.kept_mixture import mixture_of_run
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
 from latentia.training.run import DataChoice, resume_run, start_run
 from latentia.training.run_folder import RunFolder
@@ -180,11 +182,39 @@ class Run:
         location = self.description["data"]["location"]
         if data is None and location is None:
             raise UserError(f"{self.path} was trained on images in memory: say which images to evaluate on")
-        described = self.description["data"]
-        choice = DataChoice(location, described["options"], described["split_seed"])
-        baseline_images, _ = choice.load(None if location is not None else data)
+        baseline_images = self.training_images(None if location is not None else data)
         images = self.images(data if data is not None else location, split)
         return evaluate(self.model, self.objective, images, baseline_images)
+
+    def training_images(self, data: Any = None) -> ImageSet:
+        """Return the images the run was trained on; those of a run in memory are not kept, so ``data`` stands in.
+
+        Raises:
+            UserError: the run's data was in memory and ``data`` is not given.
+        """
+        described = self.description["data"]
+        if data is None and described["location"] is None:
+            raise UserError(f"{self.path} was trained on images in memory: hand over images like its training images")
+        return DataChoice(described["location"], described["options"], described["split_seed"]).load(data)[0]
+
+    def generate(self, n: int = 64, seed: int = 0) -> ImageSet:
+        """Return ``n`` new images of the model's shape, dtype and range."""
+        return self.generation(n, seed).images
+
+    def generation(self, n: int = 64, seed: int = 0, data: Any = None) -> Generated:
+        """Return ``n`` new images with their codes, drawn from the prior, or from a mixture where there is none.
+
+        Args:
+            n: how many.
+            seed: which; image ``i`` depends on ``seed`` and ``i`` alone.
+            data: images to fit the mixture of a deterministic model to, instead of the run's training images; the mixture
+                is kept in the run's folder.
+        """
+        model, objective, mixture = self.model, self.objective, None
+        if not has_prior(model, objective):
+            images = self.training_images if data is None else functools.partial(self.images, data)
+            mixture = mixture_of_run(self.path, model, images, refit=data is not None)
+        return generate(model, n, seed=seed, mixture=mixture, objective=objective)
 
     def summary(self) -> str:
         """Return what the run came to, in a few lines; figures are of the validation images unless said otherwise."""

@@ -150,3 +150,17 @@ def output_folder(path: str) -> Path:
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def is_picture(path: str) -> bool:
+    """Return whether ``path`` names one PNG file; a name without a suffix, or a folder that exists, is a folder.
+
+    Raises:
+        UserError: it names a file of another kind.
+    """
+    target = Path(path)
+    if target.is_dir() or not target.suffix:
+        return False
+    if target.suffix.lower() != ".png":
+        raise UserError(f"the output {path!r} is neither a folder nor a .png file: choose another -o")
+    return True

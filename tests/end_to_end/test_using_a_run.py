@@ -1,0 +1,67 @@
+"""What a trained run is good for, from the command line: in one process, since a start costs seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from latentia import load, open_run, train
+from latentia.api import Run
+from latentia.cli.main import cli
+
+
+def latentia(*words: object) -> Result:
+    return CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=True)
+
+
+def last_line(*words: object) -> str:
+    done = latentia(*words)
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.stdout.splitlines()[-1]
+
+
+def sentence(*words: object) -> str:
+    done = latentia(*words)
+    assert done.exit_code != 0
+    return str(done.exception)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    folder = tmp_path_factory.mktemp("runs")
+    return {
+        preset: train("digits", preset, runs=folder, epochs=2, figures=False, quiet=True, widths="8x16", latent_dim=4)
+        for preset in ("cae", "dae", "vae")
+    }
+
+
+def test_generate_one_picture_or_many(runs: dict[str, Run], tmp_path: Path) -> None:
+    for preset in ("cae", "vae"):
+        assert last_line("generate", runs[preset].path, "-n", 5, "-o", tmp_path / "x.png") == str(tmp_path / "x.png")
+        assert last_line("generate", runs[preset].path, "-n", 5, "-o", tmp_path / preset) == str(tmp_path / preset)
+        files = sorted((tmp_path / preset).iterdir())
+        expected = open_run(runs[preset].path).generate(5)
+        assert [np.asarray(Image.open(file)).tolist() for file in files] == expected.pixels[:, 0].tolist()
+    assert (runs["cae"].path / "mixture.safetensors").is_file()
+    assert not (runs["vae"].path / "mixture.safetensors").exists(), "a model with a prior needs no mixture"
+
+
+def test_generated_images_are_as_those_trained_on(tmp_path: Path) -> None:
+    pixels = (load("digits").pixels.repeat(2, axis=1)[:200] * 100.0 - 50.0).astype(np.float32)
+    run = train(pixels, runs=tmp_path, epochs=1, figures=False, quiet=True, widths="8x16", latent_dim=3)
+    made = run.generation(4, data=pixels).images
+    assert made.pixels.dtype == np.float32 and made.pixels.shape == (4, 2, 8, 8)
+    assert made.pixels.min() >= pixels.min() and made.pixels.max() <= pixels.max()
+    assert made.pixels.mean() > 1000, "the range is the one trained on"
+    assert np.array_equal(open_run(run.path).generate(4).pixels, made.pixels), "the mixture is kept"
+
+
+def test_generate_says_what_is_missing(runs: dict[str, Run], tmp_path: Path) -> None:
+    assert "neither a folder nor a .png file" in sentence("generate", runs["vae"].path, "-o", tmp_path / "x.jpg")
+    pixels = np.zeros((20, 8, 8), dtype=np.uint8)
+    run = train(pixels, runs=tmp_path, epochs=1, figures=False, quiet=True, widths="8x16", latent_dim=3)
+    assert "was trained on images in memory" in sentence("generate", run.path, "-o", tmp_path / "x.png")
