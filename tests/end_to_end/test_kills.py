@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-OPTIONS = ["--encoder.widths", "8,16", "--epochs", "12", "--checkpoint-seconds", "0.05", "--no-figures", "--quiet"]
+OPTIONS = ["--encoder.widths", "8,16", "--epochs", "20", "--checkpoint-seconds", "0.05", "--no-figures", "--quiet"]
 SETTINGS = {
     "adam": ["--optimizer", "adam", "--schedule", "cosine"],
     "adamw": ["--optimizer", "adamw", "--schedule", "linear", "--ema", "0.9"],
@@ -54,7 +54,9 @@ def train_through_kills(runs: Path, words: list[str], kills: int, seed: int) -> 
         _, errors = process.communicate(timeout=120)
         if process.returncode == 0:
             return folder or next(runs.iterdir()), done
-        assert process.returncode in (-signal.SIGKILL, 128 + signal.SIGINT, 128 + signal.SIGTERM), errors.decode()
+        # a SIGTERM before or after training itself ends the process as it ends any
+        clean = (128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGTERM)
+        assert process.returncode in (-signal.SIGKILL, *clean), errors.decode()
         assert b"Traceback" not in errors
     raise AssertionError("the run never came to its end")
 
@@ -95,8 +97,8 @@ def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("name", sorted(SETTINGS))
 def test_thirty_random_kills(tmp_path: Path, name: str, seed: int) -> None:
-    """Eight campaigns of up to five kills each, all weights equal."""
-    assert check(tmp_path, name, kills=5, seed=seed) >= 3
+    """Eight campaigns of four to six kills each, at least thirty-two in all; the weights are equal in every one."""
+    assert check(tmp_path, name, kills=6, seed=seed) >= 4
 
 
 @pytest.mark.slow
