@@ -1,0 +1,1 @@
+"""What trains many and judges them: cross-validation and selection."""

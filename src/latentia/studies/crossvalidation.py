@@ -1,0 +1,199 @@
+"""k-fold cross-validation as one call: resumable, side by side, with a verdict on every image."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from latentia.core.errors import Interrupted, UserError
+from latentia.data.duplicates import near_duplicates
+from latentia.data.load import SPLIT_SEED
+from latentia.presets import Design, design
+from latentia.studies import folder as places
+from latentia.studies.folds import FoldSettings, Splitter, digest, make_folds
+from latentia.studies.pool import gather_pool
+from latentia.studies.result import CrossValidation
+from latentia.studies.workers import check, choose_jobs, run_folds, watched
+from latentia.training.device import describe_device, resolve_device
+from latentia.training.run_folder import RunFolder
+from latentia.training.settings import TrainSettings
+from latentia.training.trainer import settings_json
+
+DATA_OPTIONS = ("size", "policy", "data_dir", "split", "labels")
+
+
+def crossvalidate(
+    data: Any,
+    preset: str = "cae",
+    *,
+    folds: int = 5,
+    repeats: int = 1,
+    stratify: bool = False,
+    groups: npt.ArrayLike | None = None,
+    splitter: Splitter | None = None,
+    keep_duplicates_together: bool = True,
+    jobs: int = 1,
+    threads_per_fold: int = 1,
+    final: bool = True,
+    runs: str | os.PathLike[str] = "runs",
+    resume: str | os.PathLike[str] | None = None,
+    fresh: bool = False,
+    split_seed: int = SPLIT_SEED,
+    quiet: bool = False,
+    say: Callable[[str], None] | None = None,
+    options: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> CrossValidation:
+    """Train one model for each fold and return the verdicts of models on images that they have not seen.
+
+    The pool is the training and validation images of a name or a path, or all of an array or an ImageSet; test images are
+    not read. Called again with the same settings it finds its folder: finished folds are not trained again.
+
+    Args:
+        data: whatever :func:`latentia.load` takes.
+        preset: the named autoencoder, such as ``"dae"`` or ``"vae:beta=4"``.
+        folds, repeats, stratify: see :class:`FoldSettings`.
+        groups: one value for each image; images of one value stay in one fold.
+        splitter: an object with ``split(X, y, groups)``, such as scikit-learn's, instead of ``folds``.
+        keep_duplicates_together: keep near-duplicates in one fold.
+        jobs: processes; 0 is as many as the cores carry. It changes no figure.
+        threads_per_fold: threads of each training; rounding, and so the last digits of the figures, depend on it.
+        final: also refit one model on everything, as long as the median of the folds' best epochs.
+        runs: where the result's folder is made and looked for.
+        resume: the folder to go on with, instead of looking for it.
+        fresh: begin anew even where the same result is there.
+        split_seed: the seed of the data's own splits and of the folds.
+        quiet: print nothing.
+        say: told what a person should know; prints to stderr by default.
+        options: options by the names of the command line, such as ``{"corruption.p": 0.3}``.
+        **more: the same by keyword, as for :func:`latentia.train`.
+
+    Raises:
+        UserError: data, preset or an option is wrong, the folds cannot be made, or ``resume`` is of other settings.
+        LatentiaError: a fold failed; the others are kept, and the same call goes on. Interrupted: likewise.
+    """
+    tell = say or (lambda text: None if quiet else print(text, file=sys.stderr))
+    given = {**dict(options or {}), **{key.replace("__", "."): value for key, value in more.items()}}
+    given = {key.replace("-", "_"): value for key, value in given.items() if value is not None}
+    data_options = {key: given.pop(key) for key in DATA_OPTIONS if key in given}
+    fields = {field.name for field in dataclasses.fields(TrainSettings)}
+    settings = TrainSettings.from_fields({key: given.pop(key) for key in list(given) if key in fields}, owner="train")
+    chosen, device = design(preset, given), resolve_device(settings.device)
+    how = FoldSettings(folds, repeats, stratify, split_seed)
+    for name, value, least in (("threads_per_fold", threads_per_fold, 1), ("jobs", jobs, 0)):
+        if value < least:
+            raise UserError(f"{name} is {value}, but it must be {least} or more")
+    pool = gather_pool(data, split_seed=split_seed, quiet=quiet, **data_options)
+    duplicates = near_duplicates(pool) if keep_duplicates_together else None
+    made = make_folds(
+        pool, how, groups=groups, together=None if duplicates is None else duplicates.groups, splitter=splitter
+    )
+    settings = settings.for_images(min(len(fold.train) for fold in made))
+    chosen.architecture.build(pool.format)  # parts that do not fit are found out before a folder is made
+    study = {
+        **_design_json(chosen),
+        "settings": settings_json(settings),
+        "folds": folds if splitter is None else len(made),
+        "repeats": repeats,
+        "stratify": stratify,
+        "splitter": None if splitter is None else repr(splitter),
+        "keep_duplicates_together": keep_duplicates_together,
+        "threads_per_fold": threads_per_fold,
+        "split_seed": split_seed,
+        "data": pool.fingerprint,
+        "splits": digest(made),
+    }
+    if resume is not None:
+        result: RunFolder | None = places.open_result(Path(resume))
+        places.check_same(RunFolder(Path(resume)), study)
+    else:
+        result = None if fresh else places.find_result(Path(runs), study)
+    if result is None:
+        location = os.fspath(data) if isinstance(data, str | os.PathLike) else None
+        description = {
+            "preset": chosen.preset,
+            "study": study,
+            "identity": places.identity(study),
+            "device": describe_device(device),
+            "data": {
+                "source": pool.source,
+                "count": len(pool),
+                "location": location,
+                "options": {key: value for key, value in data_options.items() if key != "labels" and value is not None},
+                "split_seed": split_seed,
+            },
+            "duplicates": {
+                "count": None if duplicates is None else duplicates.count,
+                "note": "" if duplicates is None else str(duplicates),
+            },
+        }
+        name = f"{Path(pool.source).stem or 'images'}-{chosen.preset}"
+        result = places.create_result(Path(runs), name, description, pool, made)
+        tell(f"cross-validating in {result.path}")
+    else:
+        done = sum(places.is_finished(result.path, number) for number in range(len(made)))
+        tell(f"found {result.path}: {done} of {len(made)} folds are finished and are not trained again")
+    processes = choose_jobs(jobs, len(made), threads_per_fold, str(device))
+    return _work(result, len(made), settings.epochs, processes, final, quiet, tell)
+
+
+def _work(
+    result: RunFolder, count: int, epochs: int, jobs: int, final: bool, quiet: bool, tell: Callable[[str], None]
+) -> CrossValidation:
+    waiting = [number for number in range(count) if not places.is_finished(result.path, number)]
+    refit = final and not places.is_finished(result.path, places.FINAL)
+    if waiting or refit:
+        result.lock()
+        try:
+            result.update(status="running")
+            if waiting:
+                shared = f"{min(jobs, len(waiting))} at a time" if jobs > 1 else "one after the other"
+                tell(f"training {len(waiting)} fold(s), {shared}")
+            _run(result, waiting, epochs, jobs, quiet, tell)
+            CrossValidation(result.path)  # puts the verdicts together
+            if refit:
+                _run(result, [places.FINAL], epochs, 1, quiet, tell)
+        except BaseException:
+            result.update(status="interrupted")
+            raise
+        finally:
+            result.release()
+    found = CrossValidation(result.path)
+    if refit:
+        figures = {name: dataclasses.asdict(value) for name, value in found.metrics.items()}
+        RunFolder(places.fold_path(result.path, places.FINAL)).update(
+            crossvalidation={"result": str(result.path), "folds": count, "figures": figures}
+        )
+    result.update(status="finished")
+    found.description["status"] = "finished"
+    return found
+
+
+def _run(
+    result: RunFolder, numbers: list[int], epochs: int, jobs: int, quiet: bool, tell: Callable[[str], None]
+) -> None:
+    again = f"the state is kept in {result.path}, and the same command goes on with it"
+    try:
+        with watched(result.path, numbers, epochs, quiet):
+            outcomes = run_folds(result.path, numbers, jobs, tell)
+    except KeyboardInterrupt:
+        raise Interrupted(f"cross-validation was interrupted: {again}", signal.SIGINT) from None
+    stopped = [outcome for outcome in outcomes if outcome.signal_number]
+    if stopped:
+        raise Interrupted(f"cross-validation was interrupted: {again}", stopped[0].signal_number)
+    check(outcomes, result.path)
+
+
+def _design_json(chosen: Design) -> dict[str, Any]:
+    return {
+        "preset": chosen.preset,
+        "architecture": chosen.architecture.to_json(),
+        "objective": chosen.objective.to_json(),
+    }

@@ -1,0 +1,198 @@
+"""One fold, from its result's folder to a trained and judged run inside it; called in whichever process is to do it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from latentia.core.atomic import storage_errors, write_json
+from latentia.core.errors import Interrupted, LatentiaError, StorageError
+from latentia.core.noise import Noise, derive
+from latentia.data.batches import Batches
+from latentia.data.imageset import ImageSet
+from latentia.model import Architecture, Autoencoder
+from latentia.objective import Objective
+from latentia.studies.folder import FINAL, JUDGED, fold_path, is_finished, read_folds
+from latentia.studies.pool import MappedBatches, part, read_pool, save_array
+from latentia.tasks.apply import batches
+from latentia.tasks.embed import embed
+from latentia.tasks.reconstruct import reconstruct
+from latentia.training.device import describe_device, resolve_device
+from latentia.training.run import DataChoice, describe_data
+from latentia.training.run_folder import RunFolder
+from latentia.training.settings import TrainSettings
+from latentia.training.storage import FORMAT, load_model, model_description, save_tensors
+from latentia.training.trainer import Trainer, settings_from, settings_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a fold, in values that travel between processes.
+
+    Attributes:
+        number: the fold.
+        problem: one sentence where it failed.
+        signal_number: the signal that interrupted it, 0 where none did.
+    """
+
+    number: int
+    problem: str = ""
+    signal_number: int = 0
+
+
+def run_fold(result: str, number: int) -> Outcome:
+    """Train and judge a fold of ``result``, from wherever it stands; a finished one is left untouched.
+
+    Errors that concern this fold come back as its outcome, so that they do not end the others.
+    """
+    place = Path(result)
+    if is_finished(place, number):
+        return Outcome(number)
+    described = RunFolder(place).describe()
+    try:
+        with threads(described["study"]["threads_per_fold"]):
+            _train(place, number, described)
+    except Interrupted as error:
+        return Outcome(number, str(error), error.exit_code - 128)
+    except StorageError:
+        raise  # a full disk concerns all of them
+    except LatentiaError as error:
+        return Outcome(number, str(error))
+    return Outcome(number)
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with ``count`` threads inside: sums are rounded by how they are shared out, so figures depend on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(place: Path, number: int, described: dict[str, Any]) -> None:
+    pool = read_pool(place)
+    study = described["study"]
+    settings = settings_from(study["settings"])
+    settings = dataclasses.replace(settings, seed=derive(settings.seed, "fold", number))
+    if number == FINAL:
+        settings = dataclasses.replace(settings, epochs=final_epochs(place), patience=0)
+        rows, held_rows, test_rows = np.arange(len(pool)), np.arange(0), np.arange(0)
+    else:
+        fold = read_folds(place)[number]
+        rows, held_rows, test_rows = fold.train, fold.validation, fold.test
+    device = resolve_device(settings.device)
+    on_gpu = device.type == "cuda"  # there the pixels are gathered from the GPU's memory
+    train = part(pool, rows, mapped=not on_gpu)
+    held = part(pool, held_rows, split="validation") if len(held_rows) else None
+    architecture = Architecture.from_json(study["architecture"])
+    objective = Objective.from_json(study["objective"])
+    model = architecture.build(pool.format, seed=settings.seed)
+    folder = _folder(place, number, described, model, objective, settings, train, held, describe_device(device))
+    kind = Batches if on_gpu else MappedBatches
+    trainer = Trainer(
+        model,
+        objective,
+        kind(train, pool.format, settings.batch_size, device, seed=settings.seed),
+        Batches(held, pool.format, max(settings.batch_size, 256), device) if held is not None else None,
+        settings,
+        device,
+        quiet=True,
+    )
+    _fit(trainer, folder)
+    if number != FINAL:
+        # judged from the file, as whoever opens the run will
+        _judge(folder, load_model(folder.path), objective, part(pool, test_rows, split="test"), settings.seed)
+
+
+def final_epochs(place: Path) -> int:
+    """Return how long the final model is trained: the median of the folds' best epochs, rounded up."""
+    best = [RunFolder(fold_path(place, number)).describe()["best_epoch"] for number in range(len(read_folds(place)))]
+    return math.ceil(statistics.median(best))
+
+
+def _folder(
+    place: Path,
+    number: int,
+    described: dict[str, Any],
+    model: Autoencoder,
+    objective: Objective,
+    settings: TrainSettings,
+    train: ImageSet,
+    held: ImageSet | None,
+    device: str,
+) -> RunFolder:
+    """Return the fold's run folder, made where there is none yet."""
+    folder = RunFolder(fold_path(place, number))
+    if (folder.path / "run.json").is_file() and (folder.path / "model.json").is_file():
+        return folder
+    with storage_errors(folder.path):
+        (folder.path / "last").mkdir(parents=True, exist_ok=True)
+    asked = described["data"]
+    choice = DataChoice(asked["location"], asked["options"], asked["split_seed"])
+    write_json(
+        folder.path / "run.json",
+        {
+            "format": FORMAT,
+            "kind": "autoencoder",
+            "preset": described["preset"],
+            "fold": "final" if number == FINAL else number,
+            "architecture": model.architecture.to_json(),
+            "objective": objective.to_json(),
+            "settings": settings_json(settings),
+            "device": device,
+            "data": describe_data(train, held, choice),
+            "status": "running",
+            **{key: described[key] for key in ("created", "command", "versions", "machine")},
+        },
+    )
+    write_json(folder.path / "model.json", model_description(model))
+    return folder
+
+
+def _fit(trainer: Trainer, folder: RunFolder) -> None:
+    folder.lock()
+    trainer.folder = folder
+    try:
+        trainer.restore()
+        folder.update(status="running")
+        trainer.fit()
+    except Interrupted:
+        folder.update(status="interrupted")
+        raise
+    except LatentiaError as error:
+        folder.update(status=f"failed: {error}")
+        raise
+    finally:
+        folder.release()
+    progress = trainer.progress
+    folder.update(status="finished", best_epoch=progress.best_epoch, seconds=round(progress.seconds, 2))
+
+
+def _judge(folder: RunFolder, model: Autoencoder, objective: Objective, held_out: ImageSet, seed: int) -> None:
+    """Write the verdict on the held-out images: figures, errors, codes and reconstructions, in their order."""
+    result = reconstruct(model, held_out)
+    sums: dict[str, float] = {}
+    with torch.inference_mode():
+        for batch in batches(model, held_out):
+            noise = Noise(seed, batch.ids, "evaluation")
+            for name, values in objective.evaluate(model, batch.pixels, None, noise).items():
+                sums[name] = sums.get(name, 0.0) + float(values.double().sum())
+    figures = {"reconstruction_mse": float(result.errors.mean())}
+    figures |= {name: total / len(held_out) for name, total in sums.items()}
+    save_array(folder.path / "out-of-fold-reconstructions.npy", result.images.pixels)
+    save_tensors(
+        folder.path / JUDGED,
+        {"errors": torch.from_numpy(result.errors), "codes": torch.from_numpy(embed(model, held_out))},
+        {"figures": figures},
+    )
