@@ -19,6 +19,7 @@ from latentia.model import Autoencoder
 from latentia.objective import Objective
 from latentia.presets import design
 from latentia.report.run_figures import draw_run
+from latentia.tasks.denoise import denoise
 from latentia.tasks.embed import embed
 from latentia.tasks.evaluate import Evaluation, evaluate
 from latentia.tasks.generate import Generated, generate, has_prior
@@ -172,6 +173,10 @@ class Run:
     def reconstruction(self, data: Any) -> Reconstruction:
         """Return the reconstructions together with the error of each image."""
         return reconstruct(self.model, self.images(data))
+
+    def denoise(self, data: Any) -> ImageSet:
+        """Return noisy images restored as they are: same names, shape and dtype; a spatial code takes any size."""
+        return denoise(self.model, self.images(data))
 
     def evaluate(self, data: Any = None, split: str = "test") -> Evaluation:
         """Return the figures on ``split`` of ``data`` (the run's own by default), beside the mean image and PCA.

@@ -65,3 +65,47 @@ def test_generate_says_what_is_missing(runs: dict[str, Run], tmp_path: Path) -> 
     pixels = np.zeros((20, 8, 8), dtype=np.uint8)
     run = train(pixels, runs=tmp_path, epochs=1, figures=False, quiet=True, widths="8x16", latent_dim=3)
     assert "was trained on images in memory" in sentence("generate", run.path, "-o", tmp_path / "x.png")
+
+
+def put(folder: Path, name: str, size: tuple[int, int], mode: str = "L", scale: float = 1.0) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    rows, columns = np.indices(size)
+    pixels = (scale * (128 + 100 * np.sin(rows / 5) * np.cos(columns / 7))).astype(np.uint8)
+    Image.fromarray(pixels).convert(mode).save(folder / name)
+
+
+def test_denoise_gives_back_what_went_in(runs: dict[str, Run], tmp_path: Path) -> None:
+    sizes = {"a.png": (8, 8), "deep/b.bmp": (8, 8), "large.tif": (300, 41), "odd.png": (23, 17)}
+    for name, size in sizes.items():
+        put(tmp_path / "noisy", name, size, scale=0.5)
+        put(tmp_path / "clean", name, size)
+        put(tmp_path / "mask", name, size)
+    for preset in ("dae", "vae"):
+        out = tmp_path / preset
+        assert last_line("denoise", runs[preset].path, tmp_path / "noisy", "-o", out) == str(out)
+        for name in sizes:
+            with Image.open(tmp_path / "noisy" / name) as before, Image.open(out / name) as after:
+                assert (before.size, before.mode, before.format) == (after.size, after.mode, after.format)
+    with Image.open(tmp_path / "noisy" / "odd.png") as picture:
+        alone = runs["dae"].denoise(np.asarray(picture)[None])
+    with Image.open(tmp_path / "dae" / "odd.png") as picture:
+        assert np.array_equal(np.asarray(picture), alone.pixels[0, 0]), "each image is restored at its own size"
+
+
+def test_denoise_beside_clean_images_and_classical_ways(runs: dict[str, Run], tmp_path: Path) -> None:
+    pytest.importorskip("skimage")
+    for name, size in {"a.png": (16, 12), "b.png": (16, 12), "c.png": (20, 20)}.items():
+        put(tmp_path / "noisy", name, size, scale=0.5)
+        put(tmp_path / "clean", name, size)
+        put(tmp_path / "mask", name, size)
+    words = ["denoise", runs["dae"].path, tmp_path / "noisy", "-o", tmp_path / "out", "--clean", tmp_path / "clean"]
+    done = latentia(*words, "--classical", "--mask", tmp_path / "mask")
+    assert done.exit_code == 0, done.exception
+    for part in ("3 images beside", "SSIM", "as given", "this model", "non-local means", "biharmonic", "highest PSNR:"):
+        assert part in done.stdout
+    assert "median" not in latentia(*words).stdout
+    assert "trained without corruption" in latentia("denoise", runs["vae"].path, *words[2:]).stderr
+    assert "give them with --clean" in sentence(*words[:5], "--classical")
+    assert "give --classical, too" in sentence(*words, "--mask", tmp_path / "mask")
+    (tmp_path / "clean" / "c.png").unlink()
+    assert "'c.png' of" in sentence(*words)
