@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import pairwise
-from typing import Self
 
 from torch import Tensor, nn
 
-from latentia.parts.base import Decoder, Shape, default_widths
+from latentia.parts.base import Decoder, Shape
+from latentia.parts.decoders._doubling import Doubling
 from latentia.parts.decoders._unproject import unprojection
 
 
 @dataclasses.dataclass(frozen=True)
-class Conv(Decoder):
+class Conv(Doubling, Decoder):
     """Transposed convolutions of stride 2.
 
     Attributes:
@@ -28,15 +28,6 @@ class Conv(Decoder):
     def __post_init__(self) -> None:
         self.require(min(self.widths, default=1) > 0, "widths", "positive numbers")
         self.require(self.hidden >= 0, "hidden", "0 or more")
-
-    def for_images(self, image_shape: Shape) -> Self:
-        """Return it with the default widths for this shape where none are given."""
-        return self if self.widths else dataclasses.replace(self, widths=default_widths(image_shape))
-
-    @property
-    def multiple(self) -> int:
-        """Two to the number of doublings."""
-        return int(2 ** len(self.widths))
 
     def build(self, code_shape: tuple[int, ...], output_shape: Shape) -> nn.Module:
         """Return the module."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import pairwise
-from typing import Self
 
 from torch import Tensor, nn
 
-from latentia.parts.base import Decoder, Shape, default_widths
+from latentia.parts.base import Decoder, Shape
 from latentia.parts.blocks import ResidualBlock
+from latentia.parts.decoders._doubling import Doubling
 from latentia.parts.decoders._unproject import unprojection
 
 
 @dataclasses.dataclass(frozen=True)
-class Residual(Decoder):
+class Residual(Doubling, Decoder):
     """A stronger, slower sibling of ``conv``.
 
     Attributes:
@@ -31,15 +31,6 @@ class Residual(Decoder):
         self.require(min(self.widths, default=1) > 0, "widths", "positive numbers")
         self.require(self.blocks >= 0, "blocks", "0 or more")
         self.require(self.hidden >= 0, "hidden", "0 or more")
-
-    def for_images(self, image_shape: Shape) -> Self:
-        """Return it with the default widths for this shape where none are given."""
-        return self if self.widths else dataclasses.replace(self, widths=default_widths(image_shape))
-
-    @property
-    def multiple(self) -> int:
-        """Two to the number of doublings."""
-        return int(2 ** len(self.widths))
 
     def build(self, code_shape: tuple[int, ...], output_shape: Shape) -> nn.Module:
         """Return the module."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import pairwise
-from typing import Self
 
 from torch import Tensor, nn
 
-from latentia.parts.base import Encoder, Shape, default_widths
+from latentia.parts.base import Encoder, Shape
+from latentia.parts.encoders._halving import Halving
 
 
 @dataclasses.dataclass(frozen=True)
-class Conv(Encoder):
+class Conv(Halving, Encoder):
     """Convolutions of stride 2, each with its activation.
 
     Attributes:
@@ -27,19 +27,6 @@ class Conv(Encoder):
     def __post_init__(self) -> None:
         self.require(min(self.widths, default=1) > 0, "widths", "positive numbers")
         self.require(0 <= self.dropout < 1, "dropout", "at least 0 and below 1")
-
-    def for_images(self, image_shape: Shape) -> Self:
-        """Return it with the default widths for this shape where none are given."""
-        return self if self.widths else dataclasses.replace(self, widths=default_widths(image_shape))
-
-    @property
-    def multiple(self) -> int:
-        """Two to the number of halvings."""
-        return int(2 ** len(self.widths))
-
-    def feature_shape(self, image_shape: Shape) -> Shape:
-        """Return the last width and the size after all halvings."""
-        return self.widths[-1], image_shape[1] // self.multiple, image_shape[2] // self.multiple
 
     def build(self, image_shape: Shape) -> nn.Module:
         """Return the module."""
