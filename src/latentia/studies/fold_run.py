@@ -26,7 +26,7 @@ from latentia.tasks.apply import batches
 from latentia.tasks.embed import embed
 from latentia.tasks.reconstruct import reconstruct
 from latentia.training.device import describe_device, resolve_device
-from latentia.training.run import DataChoice, describe_data
+from latentia.training.run import DataChoice, describe_data, fit_in_folder
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import TrainSettings
 from latentia.training.storage import FORMAT, load_model, model_description, save_tensors
@@ -109,7 +109,7 @@ def _train(place: Path, number: int, described: dict[str, Any]) -> None:
         device,
         quiet=True,
     )
-    _fit(trainer, folder)
+    fit_in_folder(trainer, folder)
     if number != FINAL:
         # judged from the file, as whoever opens the run will
         _judge(folder, load_model(folder.path), objective, part(pool, test_rows, split="test"), settings.seed)
@@ -158,25 +158,6 @@ def _folder(
     )
     write_json(folder.path / "model.json", model_description(model))
     return folder
-
-
-def _fit(trainer: Trainer, folder: RunFolder) -> None:
-    folder.lock()
-    trainer.folder = folder
-    try:
-        trainer.restore()
-        folder.update(status="running")
-        trainer.fit()
-    except Interrupted:
-        folder.update(status="interrupted")
-        raise
-    except LatentiaError as error:
-        folder.update(status=f"failed: {error}")
-        raise
-    finally:
-        folder.release()
-    progress = trainer.progress
-    folder.update(status="finished", best_epoch=progress.best_epoch, seconds=round(progress.seconds, 2))
 
 
 def _judge(folder: RunFolder, model: Autoencoder, objective: Objective, held_out: ImageSet, seed: int) -> None:

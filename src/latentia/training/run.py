@@ -97,7 +97,8 @@ def start_run(
     say(f"training on {describe_device(device)}, in {folder.path}")
     for note in train.notes:
         say(note)
-    return folder, _run(trainer, folder, model)
+    fit_in_folder(trainer, folder)
+    return folder, model.cpu().eval()
 
 
 def resume_run(
@@ -135,7 +136,8 @@ def resume_run(
     write_json(folder.path / "model.json", model_description(model))
     say(f"resuming {folder.path} on {describe_device(device)}")
     trainer = _trainer(model, objective, train, held, settings, device, quiet)
-    return folder, _run(trainer, folder, model)
+    fit_in_folder(trainer, folder)
+    return folder, model.cpu().eval()
 
 
 def describe_data(train: ImageSet, validation: ImageSet | None, choice: DataChoice) -> dict[str, Any]:
@@ -167,7 +169,8 @@ def _trainer(
     return Trainer(model, objective, batches, held, settings, device, quiet=quiet)
 
 
-def _run(trainer: Trainer, folder: RunFolder, model: Autoencoder) -> Autoencoder:
+def fit_in_folder(trainer: Trainer, folder: RunFolder) -> None:
+    """Take up what ``folder`` holds of this training, bring it to its end there, and write down how it ended."""
     folder.lock()
     trainer.folder = folder
     try:
@@ -184,7 +187,6 @@ def _run(trainer: Trainer, folder: RunFolder, model: Autoencoder) -> Autoencoder
         folder.release()
     progress = trainer.progress
     folder.update(status="finished", best_epoch=progress.best_epoch, seconds=round(progress.seconds, 2))
-    return model.cpu().eval()
 
 
 def _check_same_data(path: Path, described: dict[str, Any], train: ImageSet, held: ImageSet | None) -> None:
