@@ -28,7 +28,7 @@ class Duplicates:
     """Groups of near-duplicates.
 
     Attributes:
-        groups: int64 ``[N]``, equal for images of one group; a group's number is the position of its first image.
+        groups: int64 ``[N]``, equal for images of one group.
         count: images that are a near-duplicate of an earlier one.
         full: groups that reached the largest size, beyond which a further group was begun.
     """
@@ -58,6 +58,8 @@ def near_duplicates(images: ImageSet, *, tolerance: float = TOLERANCE, largest: 
             for start in range(0, len(bucket), BLOCK):
                 _confirm(images, bucket[start : start + BLOCK], groups, sizes, tolerance, largest)
     count = int((groups != np.arange(len(images))).sum())
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    groups = first[inverse]
     if images.groups is not None:
         groups = join_groups(groups, images.groups)
     return Duplicates(groups, count, int((sizes >= largest).sum()))
@@ -112,12 +114,13 @@ def _confirm(
     unit = images.format.to_unit(np.asarray(images.pixels[np.sort(bucket)])).reshape(len(bucket), -1)
     unit = unit[np.argsort(np.argsort(bucket))]
     limits = np.minimum(tolerance, CONTRAST * unit.std(1)) ** 2
-    for place in range(1, len(bucket)):
-        image = int(bucket[place])
+    for place, image in enumerate(bucket.tolist()):
         if groups[image] != image or sizes[image] > 1:
             continue
-        start = max(0, place - WINDOW)
-        leaders = [at for at in range(start, place) if groups[bucket[at]] == bucket[at] and sizes[bucket[at]] < largest]
+        around = range(max(0, place - WINDOW), min(len(bucket), place + WINDOW))
+        leaders = [
+            at for at in around if at != place and _may_lead(int(bucket[at]), at < place, groups, sizes, largest)
+        ]
         if not leaders:
             continue
         distance = np.square(unit[leaders] - unit[place]).mean(1)
@@ -126,3 +129,10 @@ def _confirm(
             leader = int(bucket[leaders[alike[0]]])
             groups[image] = leader
             sizes[leader] += 1
+
+
+def _may_lead(
+    image: int, earlier: bool, groups: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], largest: int
+) -> bool:
+    """Return whether ``image`` leads a group with room, or could begin one: an image with no group, earlier in the bucket."""
+    return bool(groups[image] == image and sizes[image] < largest and (earlier or sizes[image] > 1))

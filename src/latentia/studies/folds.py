@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -81,7 +82,7 @@ def make_folds(
         settings: see :class:`FoldSettings`.
         groups: one value for each image; images of one value stay in one fold (GroupKFold).
         together: near-duplicates, int64 ``[N]``; they stay in one fold too. A ``splitter`` is handed them as its groups
-            where ``groups`` is not given.
+            where ``groups`` is not given, and does with them what it does with groups.
         splitter: an object with ``split(X, y, groups)``, instead of the splitters that the settings name.
 
     Raises:
@@ -92,9 +93,10 @@ def make_folds(
         own = join_groups(own, together)
     tied = own if own is not None else together
     if splitter is not None:
-        pairs: Iterator[tuple[int, Any, Any]] = (
-            (0, train, test) for train, test in splitter.split(np.zeros((len(pool), 1)), pool.labels, tied)
-        )
+        with warnings.catch_warnings():  # the splitter's own choice; most have no use for groups
+            warnings.filterwarnings("ignore", "The groups parameter is ignored")
+            found = list(splitter.split(np.zeros((len(pool), 1)), pool.labels, tied))
+        pairs: Iterator[tuple[int, Any, Any]] = ((0, train, test) for train, test in found)
     else:
         pairs = _pairs(pool, settings, own, together)
     folds = [_fold(index, settings.seed, *pair, tied) for index, pair in enumerate(pairs)]

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conftest import SMALL, some_images
+from latentia import open_run
+from latentia.core.errors import Interrupted, LatentiaError, UserError
+from latentia.studies import crossvalidation as module
+from latentia.studies import workers
+from latentia.studies.crossvalidation import crossvalidate
+from latentia.studies.fold_run import Outcome, run_fold
+from latentia.studies.result import CrossValidation, compare, open_crossvalidation
+from latentia.tasks.reconstruct import reconstruct
+
+
+def state(path: Path) -> dict[str, tuple[int, str]]:
+    return {
+        str(file): (file.stat().st_mtime_ns, hashlib.sha256(file.read_bytes()).hexdigest())
+        for fold in path.glob("fold-*")
+        for file in fold.rglob("*")
+        if file.is_file()
+    }
+
+
+def test_every_image_is_judged_by_a_model_that_has_not_seen_it(finished: CrossValidation) -> None:
+    pixels = some_images()
+    assert (np.asarray(finished.images.pixels)[:, 0] == pixels).all()
+    for fold in finished.folds:
+        run = open_run(fold.path)
+        test = fold.fold.test
+        result = reconstruct(run.model, finished.images.select(test))
+        np.testing.assert_array_equal(finished.errors[test], result.errors)
+        np.testing.assert_array_equal(finished.reconstructions.pixels[test], result.images.pixels)
+        np.testing.assert_array_equal(finished.codes[test], run.embed(finished.images.select(test)))
+        assert fold.figures["reconstruction_mse"] == pytest.approx(result.errors.mean())
+        assert (finished.fold_of[test] == fold.number).all()
+        assert run.description["data"]["train"]["count"] == len(fold.fold.train)
+    assert finished.errors[finished.worst(3)].tolist() == sorted(finished.errors.tolist(), reverse=True)[:3]
+
+
+def test_the_table_says_what_it_must(finished: CrossValidation) -> None:
+    text = str(finished)
+    for words in (
+        "dae on array: 3 folds of 30 images",
+        "reconstruction_mse",
+        "95 % interval",
+        "--repeats 3",
+        "near-dup",
+    ):
+        assert words in text
+    assert "final model, refitted on all 30 images" in text
+
+
+def test_it_loads_again(finished: CrossValidation) -> None:
+    again = open_crossvalidation(finished.path)
+    assert str(again) == str(finished)
+    np.testing.assert_array_equal(again.errors, finished.errors)
+    assert json.loads((finished.path / "result.json").read_text())["metrics"]["loss"]["mean"] > 0
+
+
+def test_the_final_model_saw_everything_and_carries_the_figures(finished: CrossValidation) -> None:
+    assert finished.final is not None
+    run = open_run(finished.final)
+    assert run.description["data"]["train"]["count"] == 30
+    kept = run.description["crossvalidation"]["figures"]["reconstruction_mse"]
+    assert kept["mean"] == finished.metrics["reconstruction_mse"].mean
+    assert len(run.history) == sorted(fold.best_epoch for fold in finished.folds)[1]
+
+
+def test_the_same_call_trains_nothing_again(finished: CrossValidation) -> None:
+    before, said = state(finished.path), []
+    again = crossvalidate(
+        some_images(), "dae", folds=3, runs=finished.path.parent, say=said.append, **{**SMALL, "quiet": False}
+    )
+    assert again.path == finished.path
+    assert state(again.path) == before
+    assert "3 of 3 folds are finished" in said[0]
+
+
+def test_processes_change_no_figure(finished: CrossValidation, tmp_path: Path) -> None:
+    result = crossvalidate(some_images(), "dae", folds=3, runs=tmp_path, jobs=2, final=False, **SMALL)
+    assert result.final is None
+    np.testing.assert_array_equal(result.errors, finished.errors)
+    np.testing.assert_array_equal(result.codes, finished.codes)
+    assert compare(result, finished).p_value == 1
+
+
+def test_an_interrupted_fold_is_taken_up_again(
+    finished: CrossValidation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupting(result: str, number: int) -> Outcome:
+        if number == 1:
+            original = workers_trainer.Trainer.train_step
+            calls = []
+
+            def step(self: Any, *rest: Any) -> Any:
+                calls.append(1)
+                if len(calls) == 3:
+                    os.kill(os.getpid(), signal.SIGINT)
+                return original(self, *rest)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(workers_trainer.Trainer, "train_step", step)
+                return run_fold(result, number)
+        return run_fold(result, number)
+
+    import latentia.training.trainer as workers_trainer
+
+    monkeypatch.setattr(module, "run_folds", lambda *given: workers.run_folds(*given, work=interrupting))
+    with pytest.raises(Interrupted, match="the same command goes on") as caught:
+        crossvalidate(some_images(), "dae", folds=3, runs=tmp_path, **SMALL)
+    assert caught.value.exit_code == 130
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="is unfinished: 2 of 3 folds"):
+        open_crossvalidation(next(tmp_path.iterdir()))
+    before = state(next(tmp_path.iterdir()) / "..")
+    first = {name: value for name, value in before.items() if "fold-0" in name}
+    result = crossvalidate(some_images(), "dae", folds=3, runs=tmp_path, **SMALL)
+    assert len(list(tmp_path.iterdir())) == 1
+    np.testing.assert_array_equal(result.errors, finished.errors)
+    assert first.items() <= state(next(tmp_path.iterdir()) / "..").items()
+
+
+def dying(result: str, number: int) -> Outcome:
+    if number == 1:
+        os._exit(1)
+    return run_fold(result, number)
+
+
+def test_a_dead_worker_is_reported_and_the_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(module, "run_folds", lambda *given: workers.run_folds(*given, work=dying))
+    with pytest.raises(LatentiaError, match=r"1 of 3 trainings in .* fold 1: its worker process died") as caught:
+        crossvalidate(some_images(), folds=3, runs=tmp_path, jobs=2, say=said.append, **SMALL)
+    assert "\n" not in str(caught.value)
+    assert any("a worker process died" in text for text in said)
+    before = state(next(tmp_path.iterdir()))
+    monkeypatch.undo()
+    result = crossvalidate(some_images(), folds=3, runs=tmp_path, **SMALL)
+    assert before.items() <= state(result.path).items()
+    assert np.isfinite(result.errors).all()
+
+
+def test_a_failed_fold_is_named_and_the_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(result: str, number: int) -> Outcome:
+        return Outcome(number, "the loss is no longer finite") if number == 0 else run_fold(result, number)
+
+    monkeypatch.setattr(module, "run_folds", lambda *given: workers.run_folds(*given, work=failing))
+    with pytest.raises(LatentiaError, match=r"1 of 3 trainings in .* fold 0: the loss is no longer finite"):
+        crossvalidate(some_images(), folds=3, runs=tmp_path, **SMALL)
+
+
+def test_a_folder_of_other_settings_is_refused(finished: CrossValidation) -> None:
+    with pytest.raises(UserError, match=r"was made with folds 3, but 4 is asked for: give the same settings"):
+        crossvalidate(some_images(), "dae", folds=4, resume=finished.path, **SMALL)
+    with pytest.raises(UserError, match=r"made with settings.learning_rate 0.002, but 0.001 is asked for"):
+        crossvalidate(some_images(), "dae", folds=3, resume=finished.path, learning_rate=1e-3, **SMALL)
+    with pytest.raises(UserError, match="made with data '"):
+        crossvalidate(255 - some_images(), "dae", folds=3, resume=finished.path, **SMALL)
+    with pytest.raises(UserError, match="not a cross-validation"):
+        crossvalidate(some_images(), "dae", folds=3, resume=finished.folds[0].path, **SMALL)
+
+
+def test_repeats_are_averaged(tmp_path: Path) -> None:
+    result = crossvalidate(some_images(12), folds=2, repeats=2, runs=tmp_path, final=False, **SMALL)
+    assert [fold.fold.repeat for fold in result.folds] == [0, 0, 1, 1]
+    own = [reconstruct(open_run(fold.path).model, result.images) for fold in result.folds]
+    seen = [number for number, fold in enumerate(result.folds) if 5 in fold.fold.test]
+    assert result.errors[5] == pytest.approx(np.mean([own[number].errors[5] for number in seen]), rel=1e-5)
+    assert result.fold_of[5] == seen[0]
+    assert "2 folds, 2 times" in str(result)
+
+
+def test_images_that_no_fold_held_out_have_no_verdict(tmp_path: Path) -> None:
+    from sklearn.model_selection import ShuffleSplit
+
+    splitter = ShuffleSplit(1, test_size=0.2, random_state=0)
+    result = crossvalidate(some_images(), splitter=splitter, runs=tmp_path, final=False, **SMALL)
+    assert np.isnan(result.errors).sum() == 24
+    assert len(result.worst(10)) == 6
+    assert "one fold gives no interval" in str(result)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_other_pixels_keep_one_range_over_folds(tmp_path: Path, dtype: str) -> None:
+    pixels = some_images(20).astype(dtype) * (200 if dtype == "uint16" else 0.1)
+    result = crossvalidate(pixels.astype(dtype), folds=2, runs=tmp_path, final=False, **SMALL)
+    assert len({open_run(fold.path).model.format for fold in result.folds}) == 1
+    assert result.reconstructions.pixels.dtype == dtype
+
+
+def test_comparing_needs_the_same_folds(finished: CrossValidation, tmp_path: Path) -> None:
+    other = crossvalidate(some_images(), "cae", folds=3, runs=tmp_path, final=False, **SMALL)
+    found = compare(finished, other)
+    pairs = zip(finished.metrics["reconstruction_mse"].values, other.metrics["reconstruction_mse"].values, strict=True)
+    assert found.difference.values == tuple(one - two for one, two in pairs)
+    assert "corrected paired t-test over 3 folds" in str(found)
+    with pytest.raises(UserError, match="there is no figure called 'kl'"):
+        compare(finished, other, "kl")
+    third = crossvalidate(some_images(), "cae", folds=3, split_seed=1, runs=tmp_path, final=False, **SMALL)
+    with pytest.raises(UserError, match="are not of the same folds, so their folds cannot be paired"):
+        compare(finished, third)
+
+
+def test_numbers_out_of_range(tmp_path: Path) -> None:
+    for name, value in (("threads_per_fold", 0), ("jobs", -1)):
+        with pytest.raises(UserError, match=f"{name} is {value}, but it must be"):
+            crossvalidate(some_images(), runs=tmp_path, **{name: value}, **SMALL)
+    assert not list(tmp_path.iterdir())
