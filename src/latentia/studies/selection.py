@@ -1,0 +1,259 @@
+"""Choosing settings without labels: cross-validate each on the same folds, and recommend by the one-standard-error rule.
+
+Of the settings whose out-of-fold error is within one standard error of the best's, the simplest is taken (Breiman et al.
+1984, section 3.4.3): the smallest code, then the fewest weights, then the steadier error. The standard error is the corrected
+one of Nadeau & Bengio 2003.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from latentia.core.errors import UserError, unknown
+from latentia.core.spec import parse
+from latentia.presets import design
+from latentia.studies.crossvalidation import crossvalidate
+from latentia.studies.result import METRIC, CrossValidation, compare
+from latentia.studies.statistics import Estimate
+from latentia.training.run_folder import RunFolder
+from latentia.training.storage import load_model
+
+STEADY = 3.0  # a setting whose folds differ this many times more than is usual among the settings is not recommended
+MOST = 200  # settings in a grid
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A cross-validated setting.
+
+    Attributes:
+        name: what tells it from the others, such as ``vae:beta=4 latent_dim=8``.
+        result: its cross-validation.
+        figure: the out-of-fold figure it is judged by; lower is better.
+        code_size, weights: of its model.
+        p_value: of the paired test against the best; NaN of the best itself.
+        steady: whether its folds agree about as well as those of the others.
+    """
+
+    name: str
+    result: CrossValidation
+    figure: Estimate
+    code_size: int
+    weights: int
+    p_value: float
+    steady: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Settings in order of their error.
+
+    Attributes:
+        path: the folder of the selection.
+        metric: the figure that judges.
+        candidates: the best first.
+        recommended: the simplest of those within one standard error of the best.
+    """
+
+    path: Path
+    metric: str
+    candidates: tuple[Candidate, ...]
+    recommended: Candidate
+
+    @property
+    def limit(self) -> float:
+        """The best mean plus its corrected standard error."""
+        best = self.candidates[0].figure
+        return best.mean + (0.0 if math.isnan(best.error) else best.error)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the results, which are named by their folders."""
+        return {
+            "metric": self.metric,
+            "recommended": self.recommended.name,
+            "limit": self.limit,
+            "candidates": [
+                {
+                    "name": each.name,
+                    "result": str(each.result.path),
+                    "figure": dataclasses.asdict(each.figure),
+                    "code_size": each.code_size,
+                    "weights": each.weights,
+                    "p_value": None if math.isnan(each.p_value) else each.p_value,
+                    "steady": each.steady,
+                }
+                for each in self.candidates
+            ],
+        }
+
+    def __str__(self) -> str:
+        width = max(len(each.name) for each in self.candidates)
+        lines = [
+            f"{len(self.candidates)} settings by out-of-fold {self.metric}; within one standard error of the best is "
+            f"up to {self.limit:.5g}",
+            f"    {'setting':<{width}} {'mean':>11} {'std':>9} {'code':>6} {'weights':>10}   p against the best",
+        ]
+        for each in self.candidates:
+            mark = "->" if each is self.recommended else "  "
+            versus = "" if math.isnan(each.p_value) else f"{each.p_value:.3g}"
+            lines.append(
+                f" {mark} {each.name:<{width}} {each.figure.mean:>11.5g} {each.figure.std:>9.2g} {each.code_size:>6,} "
+                f"{each.weights:>10,}   {versus}" + ("" if each.steady else "  unsteady")
+            )
+        lines.append(
+            f"recommended: {self.recommended.name}: the simplest that is within one standard error of the best"
+        )
+        return "\n".join(lines)
+
+
+def select(
+    data: Any,
+    presets: str | Sequence[str] = "cae",
+    *,
+    metric: str = METRIC,
+    grid: Mapping[str, Any] | None = None,
+    runs: str | os.PathLike[str] = "runs",
+    say: Callable[[str], None] | None = None,
+    **options: Any,
+) -> Selection:
+    """Cross-validate every combination of settings on the same folds and recommend one.
+
+    Args:
+        data: whatever :func:`latentia.load` takes.
+        presets: one or several; ``"vae:beta=1,4"`` stands for two.
+        metric: the figure to judge by: ``reconstruction_mse``, or any that all the settings have and mean the same by
+            (losses of different likelihoods do not compare).
+        grid: values by option, such as ``{"latent_dim": [2, 8, 32]}``; a text with commas stands for several values.
+        runs: where the results' folders are; a setting that is there already is not trained again.
+        say: told what a person should know.
+        **options: what :func:`crossvalidate` takes, the same for all.
+
+    Raises:
+        UserError: a setting is wrong, all are the same, or the metric is not one of theirs.
+    """
+    settings = combinations(presets, grid or {})
+    for _, preset, chosen in settings:  # a mistake in the last is told before the first is trained
+        design(preset, {key: value for key, value in chosen.items() if not _trains(key)})
+    results: dict[str, CrossValidation] = {}
+    given = dict(options.pop("options", None) or {})
+    for number, (name, preset, chosen) in enumerate(settings):
+        if say is not None:
+            say(f"setting {number + 1} of {len(settings)}: {name}")
+        results[name] = crossvalidate(
+            data, preset, runs=runs, say=say, options={**given, **chosen}, **{"final": False, **options}
+        )
+    for result in results.values():
+        if metric not in result.metrics:
+            raise unknown("figure", metric, result.metrics)
+    candidates = judge(results, metric)
+    source = Path(next(iter(results.values())).description["data"]["source"]).stem or "images"
+    folder = RunFolder.create(Path(runs), f"{source}-select", {"kind": "selection"})
+    found = Selection(folder.path, metric, candidates, recommend(candidates))
+    folder.update(status="finished", selection=found.to_json())
+    return found
+
+
+def judge(results: Mapping[str, CrossValidation], metric: str) -> tuple[Candidate, ...]:
+    """Return the candidates, the least mean of ``metric`` first, each compared with that."""
+    order = sorted(results, key=lambda name: results[name].metrics[metric].mean)
+    best = results[order[0]]
+    spreads = sorted(each.metrics[metric].std for each in results.values())
+    usual = spreads[(len(spreads) - 1) // 2]
+    found = []
+    for name in order:
+        result = results[name]
+        model = load_model(result.folds[0].path)
+        figure = result.metrics[metric]
+        found.append(
+            Candidate(
+                name=name,
+                result=result,
+                figure=figure,
+                code_size=model.latent_dim,
+                weights=sum(parameter.numel() for parameter in model.parameters()),
+                p_value=math.nan if result is best else compare(result, best, metric).p_value,
+                steady=math.isnan(figure.std) or figure.std <= STEADY * usual,
+            )
+        )
+    return tuple(found)
+
+
+def recommend(candidates: Sequence[Candidate]) -> Candidate:
+    """Return the simplest steady candidate within one corrected standard error of the best (the first)."""
+    best = candidates[0].figure
+    limit = best.mean + (0.0 if math.isnan(best.error) else best.error)
+    near = [each for each in candidates if each.figure.mean <= limit]
+    steady = [each for each in near if each.steady] or near
+    return min(steady, key=lambda each: (each.code_size, each.weights, each.figure.std))
+
+
+def combinations(presets: str | Sequence[str], grid: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return ``(name, preset, options)`` of every combination; what is the same in all stays out of the names.
+
+    Raises:
+        UserError: too many, or one setting only.
+    """
+    texts = [presets] if isinstance(presets, str) else list(presets)
+    expanded = [each for text in texts for each in expand_preset(text)]
+    axes = {key.replace("-", "_"): values(value) for key, value in grid.items()}
+    found = []
+    for preset, *chosen in itertools.product(expanded, *axes.values()):
+        options = dict(zip(axes, chosen, strict=True))
+        telling = [f"{key}={value}" for key, value in options.items() if len(axes[key]) > 1]
+        found.append((" ".join([preset, *telling] if len(expanded) > 1 or not telling else telling), preset, options))
+    if len(found) > MOST:
+        raise UserError(f"there are {len(found)} combinations of settings, but {MOST} is the most: name fewer values")
+    if len({name for name, _, _ in found}) < 2:
+        raise UserError(
+            "there is one setting only, so nothing to select from: give several, such as --latent-dim 2,8,32"
+        )
+    return found
+
+
+def expand_preset(text: str) -> list[str]:
+    """Return the presets that ``"vae:beta=1,4"`` stands for: here ``vae:beta=1`` and ``vae:beta=4``."""
+    name, colon, rest = text.partition(":")
+    if not colon:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    fields: list[tuple[str, list[str]]] = []
+    for item in values(rest, keep_brackets=True):
+        key, equals, value = item.partition("=")
+        if equals:
+            fields.append((key, [value]))
+        elif fields:
+            fields[-1][1].append(item)
+        else:
+            parse(text)  # tells how a preset is written
+    return [
+        f"{name}:{','.join(f'{key}={value}' for (key, _), value in zip(fields, chosen, strict=True))}"
+        for chosen in itertools.product(*(several for _, several in fields))
+    ]
+
+
+def values(given: Any, *, keep_brackets: bool = False) -> list[Any]:
+    """Return the values that an option stands for: ``"2,8"`` is two, ``"(8,16)"`` is one that holds a comma."""
+    if not isinstance(given, str):
+        return list(given) if isinstance(given, list | tuple) else [given]
+    items, depth = [""], 0
+    for character in given:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            items.append("")
+        else:
+            items[-1] += character
+    items = [item.strip() for item in items if item.strip()]
+    if keep_brackets:
+        return items
+    return [item[1:-1] if item.startswith("(") and item.endswith(")") else item for item in items]
+
+
+def _trains(key: str) -> bool:
+    from latentia.training.settings import TrainSettings
+
+    return key in {field.name for field in dataclasses.fields(TrainSettings)}
