@@ -1,18 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pytest
+from small_studies import SMALL, some_images
 
 from latentia.studies.crossvalidation import crossvalidate
 from latentia.studies.result import CrossValidation
-
-SMALL: dict[str, Any] = {"encoder__widths": "4,8", "latent_dim": 3, "epochs": 2, "batch_size": 8, "quiet": True}
-
-
-def some_images(count: int = 30) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (count, 8, 8), dtype=np.uint8)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_studies import SMALL, some_images
 
-from conftest import SMALL, some_images
 from latentia import open_run
 from latentia.core.errors import Interrupted, LatentiaError, UserError
 from latentia.studies import crossvalidation as module
