@@ -19,6 +19,7 @@ from latentia.model import Autoencoder
 from latentia.objective import Objective
 from latentia.presets import design
 from latentia.report.run_figures import draw_run
+from latentia.tasks.corrupted import corrupt_and_restore
 from latentia.tasks.denoise import denoise
 from latentia.tasks.embed import embed
 from latentia.tasks.evaluate import Evaluation, evaluate
@@ -143,6 +144,11 @@ class Run:
         return self._folder.describe()
 
     @property
+    def title(self) -> str:
+        """What pictures say of the run, such as ``vae on mnist``."""
+        return f"{self.description['preset']} on {self.description['data']['source']}"
+
+    @property
     def history(self) -> list[dict[str, Any]]:
         """One record for each epoch: figures on training and validation images."""
         return self._folder.metrics()
@@ -184,12 +190,17 @@ class Run:
         Raises:
             UserError: the run's data was in memory and ``data`` is not given.
         """
+        images = self.test_images(data, split)
+        in_memory = self.description["data"]["location"] is None
+        baseline_images = self.training_images(data if in_memory else None)
+        return evaluate(self.model, self.objective, images, baseline_images)
+
+    def test_images(self, data: Any = None, split: str = "test") -> ImageSet:
+        """Return the images to judge by: ``split`` of ``data``, or of the run's own data unless that was in memory."""
         location = self.description["data"]["location"]
         if data is None and location is None:
             raise UserError(f"{self.path} was trained on images in memory: say which images to evaluate on")
-        baseline_images = self.training_images(None if location is not None else data)
-        images = self.images(data if data is not None else location, split)
-        return evaluate(self.model, self.objective, images, baseline_images)
+        return self.images(data if data is not None else location, split)
 
     def training_images(self, data: Any = None) -> ImageSet:
         """Return the images the run was trained on; those of a run in memory are not kept, so ``data`` stands in.
@@ -209,11 +220,7 @@ class Run:
     def generation(self, n: int = 64, seed: int = 0, data: Any = None) -> Generated:
         """Return ``n`` new images with their codes, drawn from the prior, or from a mixture where there is none.
 
-        Args:
-            n: how many.
-            seed: which; image ``i`` depends on ``seed`` and ``i`` alone.
-            data: images to fit the mixture of a deterministic model to, instead of the run's training images; the mixture
-                is kept in the run's folder.
+        The mixture is fitted to the codes of ``data``, else of the training images, and kept in the run's folder.
         """
         model, objective, mixture = self.model, self.objective, None
         if not has_prior(model, objective):
@@ -245,6 +252,7 @@ class Run:
 def draw_figures(folder: RunFolder, model: Autoencoder, images: ImageSet) -> list[Path]:
     """Draw the pictures of a run from ``images`` it did not train on (or its training images where there are no others)."""
     shown = images.select(np.arange(min(len(images), 2000)))
+    objective = Objective.from_json(folder.describe()["objective"])
     return draw_run(
         folder.path,
         folder.describe(),
@@ -252,6 +260,8 @@ def draw_figures(folder: RunFolder, model: Autoencoder, images: ImageSet) -> lis
         result=reconstruct(model, shown),
         filters=first_filters(model),
         maps=feature_maps(model, shown),
+        restoration=corrupt_and_restore(model, objective, shown.select(np.arange(min(len(shown), 10)))),
+        samples=generate(model, objective=objective).images if has_prior(model, objective) else None,
     )
 
 

@@ -109,3 +109,46 @@ def test_denoise_beside_clean_images_and_classical_ways(runs: dict[str, Run], tm
     assert "give --classical, too" in sentence(*words, "--mask", tmp_path / "mask")
     (tmp_path / "clean" / "c.png").unlink()
     assert "'c.png' of" in sentence(*words)
+
+
+def test_walks_are_drawn(runs: dict[str, Run], tmp_path: Path) -> None:
+    for preset in ("cae", "dae", "vae"):
+        target = tmp_path / f"{preset}.png"
+        words = ["interpolate", runs[preset].path, "digits", "-o", target, "-n", 3, "--steps", 5]
+        assert last_line(*words) == str(target)
+    for words in (["digits", "--units", "0,2"], ["-n", 3, "--image", 7]):
+        assert last_line("traverse", runs["vae"].path, *words, "-o", tmp_path / "t.png") == str(tmp_path / "t.png")
+    for file in tmp_path.glob("*.png"):
+        with Image.open(file) as picture:
+            assert picture.width > 400, file
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["traverse", "dae"], "the code is spatial"),
+        (["traverse", "vae", "--units", "a"], "the units 'a' cannot be read"),
+        (["traverse", "vae", "--units", "4"], "there is no unit 4: the code's units are 0 to 3"),
+        (["traverse", "vae", "--image", "9999"], "there is no image 9999"),
+    ],
+)
+def test_walks_say_what_is_wrong(runs: dict[str, Run], tmp_path: Path, words: list[str], expected: str) -> None:
+    assert expected in sentence(words[0], runs[words[1]].path, *words[2:], "-o", tmp_path / "x.png")
+    assert "one picture is drawn" in sentence(words[0], runs[words[1]].path, "-o", tmp_path)
+
+
+def test_density_is_printed(runs: dict[str, Run]) -> None:
+    done = latentia("evaluate", runs["vae"].path, "--density", "-K", 20, "-n", 30)
+    assert done.exit_code == 0, done.exception
+    for part in ("test split, 30 images, 20 samples", "log-likelihood", "rate", "K=10 ", "active units", "of 4"):
+        assert part in done.stdout
+    assert '"units": 4' in latentia("evaluate", runs["vae"].path, "--density", "-K", 5, "--json").stdout
+    assert "needs a posterior" in sentence("evaluate", runs["cae"].path, "--density")
+
+
+def test_a_run_draws_what_its_preset_is_about(tmp_path: Path) -> None:
+    small = {"epochs": 1, "quiet": True, "widths": "8x16", "latent_dim": 4, "runs": tmp_path}
+    drawn = {path.stem for path in (train("digits", "denoising-vae", **small).path / "figures").iterdir()}
+    assert {"corrupted-and-restored", "samples", "loss"} <= drawn
+    plain = {path.stem for path in (train("digits", "cae", **small).path / "figures").iterdir()}
+    assert not {"corrupted-and-restored", "samples"} & plain

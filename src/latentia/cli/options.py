@@ -164,3 +164,14 @@ def is_picture(path: str) -> bool:
     if target.suffix.lower() != ".png":
         raise UserError(f"the output {path!r} is neither a folder nor a .png file: choose another -o")
     return True
+
+
+def picture_path(path: str) -> Path:
+    """Return ``path`` as that of a PNG file.
+
+    Raises:
+        UserError: it names something else.
+    """
+    if not is_picture(path):
+        raise UserError(f"the output {path!r} is no .png file, but one picture is drawn: choose another -o")
+    return Path(path)

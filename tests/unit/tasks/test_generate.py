@@ -161,3 +161,18 @@ def foreign(tmp_path):
 def test_errors(call, message, tmp_path):
     with pytest.raises(UserError, match=message):
         call(tmp_path)
+
+
+def test_corrupted_images_are_restored_from_the_same_corruption():
+    from latentia.tasks.corrupted import corrupt_and_restore
+
+    model, objective = model_of("dae")
+    made = corrupt_and_restore(model, objective, IMAGES)
+    assert made.clean is IMAGES
+    assert float((made.corrupted.pixels == 0).mean()) == pytest.approx(0.5, abs=0.03)
+    kept = made.corrupted.pixels > 0
+    assert np.array_equal(made.corrupted.pixels[kept], IMAGES.pixels[kept])
+    with torch.no_grad():
+        expected = model(torch.from_numpy(made.corrupted.pixels).float() / 255) * 255
+    assert np.abs(made.restored.pixels - expected.numpy()).max() <= 1
+    assert corrupt_and_restore(*model_of("cae"), IMAGES) is None

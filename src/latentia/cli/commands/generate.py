@@ -36,8 +36,11 @@ def command(run: str, data: str | None, number: int, output: str, seed: int, spl
         from latentia.report.random_images import sample_grid
         from latentia.report.style import save
 
-        name = opened.description["preset"]
-        heading = f"{number} new images from {name} on {opened.description['data']['source']}"
-        save(sample_grid(result.images, f"{heading}, codes drawn from the {result.origin}"), Path(output))
+        save(
+            sample_grid(
+                result.images, f"{number} new images from {opened.title}, codes drawn from the {result.origin}"
+            ),
+            Path(output),
+        )
     click.echo(str(result))
     click.echo(output)
