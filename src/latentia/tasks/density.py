@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from latentia.core.errors import UserError
 from latentia.core.noise import Noise
@@ -120,7 +121,10 @@ def log_likelihood(
     points = _points(blocks * block)
     rows, means = [], []
     with evaluating(model):
-        for batch in batches(model, images, max(1, chunk // block)):
+        together = max(1, chunk // block)
+        stream = batches(model, images, together)
+        total = -(-len(images) // together)
+        for batch in tqdm(stream, total=total, unit=" batches", delay=2.0, disable=None, leave=False):
             log_weights, distortion, mean = _weights(model, batch, blocks, block, seed)
             rows.append(_summary(log_weights, distortion, points))
             means.append(mean.double().cpu().numpy())

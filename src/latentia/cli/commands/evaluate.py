@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 
@@ -10,11 +12,32 @@ import click
 @click.argument("data", required=False)
 @click.option("--split", default="test", show_default=True, metavar="train|validation|test|all", help="which images")
 @click.option("--json", "as_json", is_flag=True, help="print the figures as JSON")
-def command(run: str, data: str | None, split: str, as_json: bool) -> None:
-    """Print the figures of RUN on a split of its data (or of DATA), beside the mean image's and PCA's."""
+@click.option("--density", is_flag=True, help="the log-likelihood by importance sampling, for vae and kin")
+@click.option(
+    "-K", "samples", type=click.IntRange(min=1), default=500, show_default=True, help="codes an image, for it"
+)
+@click.option("-n", "--number", type=click.IntRange(min=1), help="the most images to take for it  [default: all]")
+@click.option("--seed", type=int, default=0, show_default=True, help="of the codes")
+def command(run: str, data: str | None, split: str, as_json: bool, density: bool, **how: Any) -> None:
+    """Print the figures of RUN on a split of its data (or of DATA), beside the mean image's and PCA's.
+
+    With --density: a bound of the log-likelihood that rises with K (Burda et al. 2016), rate, distortion and active units.
+    """
     import json
 
     from latentia.api import open_run
 
-    result = open_run(run).evaluate(data, split)
+    opened = open_run(run)
+    result: Any
+    if density:
+        import numpy as np
+
+        from latentia.tasks.density import log_likelihood
+
+        images = opened.test_images(data, split)
+        count = min(len(images), how["number"] or len(images))
+        some = images.select(np.linspace(0, len(images) - 1, count).astype(np.int64))
+        result = log_likelihood(opened.model, some, samples=how["samples"], seed=how["seed"])
+    else:
+        result = opened.evaluate(data, split)
     click.echo(json.dumps(result.to_json(), indent=2) if as_json else str(result))
