@@ -43,9 +43,11 @@ def non_local_means(images: Images, strength: float = 1.0) -> Images:
     for each in images:
         sigma = noise_of(each)
         h = max(0.8 * strength * sigma, 1e-6)
-        done.append(
-            denoise_nl_means(each, h=h, sigma=sigma, patch_size=5, patch_distance=6, channel_axis=0).reshape(each.shape)
-        )
+        options = {"h": h, "sigma": sigma, "patch_size": 5, "patch_distance": 6}
+        if len(each) == 1:  # with a channel axis, a single channel comes back transposed (scikit-image 0.26)
+            done.append(denoise_nl_means(each[0], **options)[None])
+        else:
+            done.append(denoise_nl_means(each, channel_axis=0, **options))
     return np.stack(done).astype(np.float32)
 
 
@@ -56,7 +58,8 @@ def biharmonic(images: Images, lost: npt.NDArray[np.bool_]) -> Images:
     filled = images.copy()
     for index in np.ndindex(*images.shape[:2]):
         if lost[index].any() and not lost[index].all():
-            filled[index] = inpaint_biharmonic(images[index], lost[index])
+            # it takes no read-only arrays
+            filled[index] = inpaint_biharmonic(images[index].copy(), lost[index].copy())
     return np.clip(filled, 0.0, 1.0)
 
 

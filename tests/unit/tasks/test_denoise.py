@@ -108,13 +108,14 @@ def test_each_classical_way_removes_noise():
     noisy = np.clip(clean + 0.1 * Noise(0, torch.arange(2), "n").normal(1, 32, 32).numpy(), 0, 1)
     for way in (median, total_variation, non_local_means):
         assert way(noisy).shape == noisy.shape
-        assert (psnr(clean, way(noisy)) > psnr(clean, noisy) + 1).all(), way.__name__
+        assert (psnr(clean, way(noisy)) > psnr(clean, noisy) + 2).all(), way.__name__
     lost = np.zeros(clean.shape, dtype=bool)
     lost[..., ::3, ::3] = True
     filled = biharmonic(np.where(lost, 0, clean).astype(np.float32), lost)
     assert (psnr(clean, filled) > 25).all()
     assert np.array_equal(filled[~lost], clean[~lost])
-    answers = classical_answers(noisy, clean, lost)
+    assert (psnr(clean.repeat(3, 1), non_local_means(noisy.repeat(3, 1))) > psnr(clean, noisy) + 2).all()
+    answers = classical_answers(noisy, clean, np.broadcast_to(lost[:1, :1], clean.shape))
     assert list(answers) == ["median", "total variation", "non-local means", "biharmonic filling"]
 
 
