@@ -140,8 +140,10 @@ def crossvalidate(
     else:
         done = sum(places.is_finished(result.path, number) for number in range(len(made)))
         tell(f"found {result.path}: {done} of {len(made)} folds are finished and are not trained again")
-    processes = choose_jobs(jobs, len(made), threads_per_fold, str(device))
-    return _work(result, len(made), settings.epochs, processes, final, quiet, tell)
+    count, epochs = len(made), settings.epochs
+    processes = choose_jobs(jobs, count, threads_per_fold, str(device))
+    del pool, made, duplicates  # the folds map the pixels from the result's folder
+    return _work(result, count, epochs, processes, final, quiet, tell)
 
 
 def _work(
