@@ -14,15 +14,17 @@ _PLACES = {
     "open_run": "latentia.api",
     "Run": "latentia.api",
     "ConvAutoencoder": "latentia.estimators",
+    "crossvalidate": "latentia.studies.crossvalidation",
 }
 
-__all__ = ["ConvAutoencoder", "ImageSet", "Run", "__version__", "load", "open_run", "train"]
+__all__ = ["ConvAutoencoder", "ImageSet", "Run", "__version__", "crossvalidate", "load", "open_run", "train"]
 
 if TYPE_CHECKING:
     from latentia.api import Run, open_run, train
     from latentia.data.imageset import ImageSet
     from latentia.data.load import load
     from latentia.estimators import ConvAutoencoder
+    from latentia.studies.crossvalidation import crossvalidate
 
 
 def __getattr__(name: str) -> Any:

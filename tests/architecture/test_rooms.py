@@ -100,7 +100,7 @@ def test_nothing_heavy_is_imported_early(statement: str) -> None:
 
 
 def test_the_public_surface_is_what_it_was() -> None:
-    expected = ["ConvAutoencoder", "ImageSet", "Run", "__version__", "load", "open_run", "train"]
+    expected = ["ConvAutoencoder", "ImageSet", "Run", "__version__", "crossvalidate", "load", "open_run", "train"]
     assert sorted(latentia.__all__) == expected
     for name in expected:
         assert getattr(latentia, name) is not None
