@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from latentia import load, train
-from latentia.api import Run
 from latentia.core.noise import Noise
 from latentia.data.imageset import ImageSet, from_array
 from latentia.report.identity_picture import identity_picture
 from latentia.report.style import save
+from latentia.runs import Run
 from latentia.tasks.identity import IdentityScore, identity_score, probes
 
 NETWORK = {"widths": "32", "bottleneck": "deterministic:spatial=true,latent_dim=32"}

@@ -11,8 +11,8 @@ _PLACES = {
     "load": "latentia.data.load",
     "ImageSet": "latentia.data.imageset",
     "train": "latentia.api",
-    "open_run": "latentia.api",
-    "Run": "latentia.api",
+    "open_run": "latentia.runs",
+    "Run": "latentia.runs",
     "ConvAutoencoder": "latentia.estimators",
     "crossvalidate": "latentia.studies.crossvalidation",
 }
@@ -20,10 +20,11 @@ _PLACES = {
 __all__ = ["ConvAutoencoder", "ImageSet", "Run", "__version__", "crossvalidate", "load", "open_run", "train"]
 
 if TYPE_CHECKING:
-    from latentia.api import Run, open_run, train
+    from latentia.api import train
     from latentia.data.imageset import ImageSet
     from latentia.data.load import load
     from latentia.estimators import ConvAutoencoder
+    from latentia.runs import Run, open_run
     from latentia.studies.crossvalidation import crossvalidate
 
 

@@ -24,6 +24,7 @@ ORDER = [
     {"tasks"},
     {"studies"},
     {"report"},
+    {"runs"},
     {"api"},
     {"estimators", "app", "cli"},
 ]

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from latentia import load, open_run, train
-from latentia.api import Run
 from latentia.cli.main import cli
+from latentia.runs import Run
 
 
 def latentia(*words: object) -> Result:

@@ -29,9 +29,9 @@ def command(run: str, data: str, output: str, split: str, **how: Any) -> None:
 
     A model with a spatial code (dae, mae) takes images at their own size; for any other they are brought to its size and back.
     """
-    from latentia.api import open_run
     from latentia.core.errors import UserError
     from latentia.data.restore import save_images
+    from latentia.runs import open_run
     from latentia.tasks.compare import Comparison, need_partners
     from latentia.tasks.denoise import denoise_parts
 

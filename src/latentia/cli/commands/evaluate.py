@@ -25,7 +25,7 @@ def command(run: str, data: str | None, split: str, as_json: bool, density: bool
     """
     import json
 
-    from latentia.api import open_run
+    from latentia.runs import open_run
 
     opened = open_run(run)
     result: Any

@@ -20,9 +20,9 @@ def command(run: str, data: str | None, number: int, output: str, seed: int, spl
     A model with a prior (vae and its kin, wae-mmd) draws codes from it. For any other a Gaussian mixture is fitted to the
     codes of the run's training images, or of DATA, and kept in the run's folder.
     """
-    from latentia.api import open_run
     from latentia.cli.options import is_picture
     from latentia.data.restore import save_images
+    from latentia.runs import open_run
 
     opened = open_run(run)
     picture = is_picture(output)

@@ -21,11 +21,11 @@ def command(run: str, data: str, output: str, number: int, steps: int, seed: int
     """Draw what lies between random pairs of images of DATA: their codes are mixed and decoded."""
     import numpy as np
 
-    from latentia.api import open_run
     from latentia.cli.options import picture_path
     from latentia.core.errors import UserError
     from latentia.report.style import save
     from latentia.report.walks import interpolation_strips
+    from latentia.runs import open_run
     from latentia.tasks.walk import interpolate
 
     path: Path = picture_path(output)

@@ -14,8 +14,8 @@ from latentia.cli.options import output_folder, split_option
 @split_option()
 def command(run: str, data: str, output: str, split: str) -> None:
     """Write the reconstruction of every image of DATA: same name, size, mode and depth."""
-    from latentia.api import open_run
     from latentia.data.restore import save_images
+    from latentia.runs import open_run
 
     opened = open_run(run)
     result = opened.reconstruction(opened.images(data, split))

@@ -30,11 +30,11 @@ def command(
     """
     import numpy as np
 
-    from latentia.api import open_run
     from latentia.cli.options import picture_path
     from latentia.core.errors import UserError
     from latentia.report.style import save
     from latentia.report.walks import traversals
+    from latentia.runs import open_run
     from latentia.tasks.walk import traverse
 
     path = picture_path(output)

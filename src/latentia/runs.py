@@ -1,0 +1,173 @@
+"""A trained run as an object: a run folder, its model, and what they are good for."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from latentia.core.errors import UserError
+from latentia.data.imageset import ImageSet
+from latentia.data.load import load
+from latentia.model import Autoencoder
+from latentia.objective import Objective
+from latentia.tasks.denoise import denoise
+from latentia.tasks.embed import embed
+from latentia.tasks.evaluate import Evaluation, evaluate
+from latentia.tasks.generate import Generated, generate, has_prior
+from latentia.tasks.kept_mixture import mixture_of_run
+from latentia.tasks.reconstruct import Reconstruction, reconstruct
+from latentia.training.run import DataChoice
+from latentia.training.run_folder import RunFolder
+from latentia.training.storage import load_model
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Return the run in the folder ``path``.
+
+    Raises:
+        UserError: it is no run folder, of a newer version, or has no saved model yet.
+    """
+    return Run(RunFolder.open(path))
+
+
+class Run:
+    """A run folder with a trained model: what it is good for, as methods.
+
+    Arrays, tensors and ImageSets are accepted wherever images are.
+    """
+
+    def __init__(self, folder: RunFolder, model: Autoencoder | None = None) -> None:
+        self._folder = folder
+        if model is not None:
+            self.__dict__["model"] = model
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self._folder.path
+
+    @functools.cached_property
+    def model(self) -> Autoencoder:
+        """The module with the best weights, in evaluation mode: ``[B, C, H, W]`` in [0, 1] to the same."""
+        return load_model(self.path)
+
+    @functools.cached_property
+    def description(self) -> dict[str, Any]:
+        """What ``run.json`` says."""
+        return self._folder.describe()
+
+    @property
+    def title(self) -> str:
+        """What pictures say of the run, such as ``vae on mnist``."""
+        return f"{self.description['preset']} on {self.description['data']['source']}"
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One record for each epoch: figures on training and validation images."""
+        return self._folder.metrics()
+
+    @functools.cached_property
+    def objective(self) -> Objective:
+        """What the model was trained for."""
+        return Objective.from_json(self.description["objective"])
+
+    def images(self, data: Any, split: str = "all") -> ImageSet:
+        """Return ``data`` as images, brought to the size that this run's data was brought to, split by the run's seed."""
+        described = self.description["data"]
+        options = loadable(described["options"]) if isinstance(data, str | os.PathLike) else {}
+        options.pop("split", None)
+        if isinstance(data, str | os.PathLike) and "size" not in options and Path(data).is_dir():
+            # a folder is brought to the model's size, as the training folder was
+            options["size"] = (self.model.format.height, self.model.format.width)
+        return load(data, split, split_seed=described["split_seed"], **options)
+
+    def embed(self, data: Any, *, pool: bool = False) -> npt.NDArray[np.float32]:
+        """Return the codes of ``data``, float32 ``[N, latent_dim]``: deterministic, the posterior mean for a ``vae``."""
+        return embed(self.model, self.images(data), pool=pool)
+
+    def reconstruct(self, data: Any) -> ImageSet:
+        """Return the reconstructions of ``data``: same names, shape and dtype."""
+        return self.reconstruction(data).images
+
+    def reconstruction(self, data: Any) -> Reconstruction:
+        """Return the reconstructions together with the error of each image."""
+        return reconstruct(self.model, self.images(data))
+
+    def denoise(self, data: Any) -> ImageSet:
+        """Return noisy images restored as they are: same names, shape and dtype; a spatial code takes any size."""
+        return denoise(self.model, self.images(data))
+
+    def evaluate(self, data: Any = None, split: str = "test") -> Evaluation:
+        """Return the figures on ``split`` of ``data`` (the run's own by default), beside the mean image and PCA.
+
+        Raises:
+            UserError: the run's data was in memory and ``data`` is not given.
+        """
+        images = self.test_images(data, split)
+        in_memory = self.description["data"]["location"] is None
+        baseline_images = self.training_images(data if in_memory else None)
+        return evaluate(self.model, self.objective, images, baseline_images)
+
+    def test_images(self, data: Any = None, split: str = "test") -> ImageSet:
+        """Return the images to judge by: ``split`` of ``data``, or of the run's own data unless that was in memory."""
+        location = self.description["data"]["location"]
+        if data is None and location is None:
+            raise UserError(f"{self.path} was trained on images in memory: say which images to evaluate on")
+        return self.images(data if data is not None else location, split)
+
+    def training_images(self, data: Any = None) -> ImageSet:
+        """Return the images the run was trained on; those of a run in memory are not kept, so ``data`` stands in.
+
+        Raises:
+            UserError: the run's data was in memory and ``data`` is not given.
+        """
+        described = self.description["data"]
+        if data is None and described["location"] is None:
+            raise UserError(f"{self.path} was trained on images in memory: hand over images like its training images")
+        return DataChoice(described["location"], described["options"], described["split_seed"]).load(data)[0]
+
+    def generate(self, n: int = 64, seed: int = 0) -> ImageSet:
+        """Return ``n`` new images of the model's shape, dtype and range."""
+        return self.generation(n, seed).images
+
+    def generation(self, n: int = 64, seed: int = 0, data: Any = None) -> Generated:
+        """Return ``n`` new images with their codes, drawn from the prior, or from a mixture where there is none.
+
+        The mixture is fitted to the codes of ``data``, else of the training images, and kept in the run's folder.
+        """
+        model, objective, mixture = self.model, self.objective, None
+        if not has_prior(model, objective):
+            images = self.training_images if data is None else functools.partial(self.images, data)
+            mixture = mixture_of_run(self.path, model, images, refit=data is not None)
+        return generate(model, n, seed=seed, mixture=mixture, objective=objective)
+
+    def summary(self) -> str:
+        """Return what the run came to, in a few lines; figures are of the validation images unless said otherwise."""
+        described, history = self.description, self.history
+        best = next((record for record in history if record["epoch"] == described.get("best_epoch")), history[-1])
+        judged, where = best.get("validation"), "validation"
+        if judged is None:
+            judged, where = best["train"], "training"
+        figures = ", ".join(f"{name} {value:.5g}" for name, value in judged.items())
+        lines = [
+            f"{described['preset']} on {described['data']['source']}: {described['data']['train']['count']:,} images, "
+            f"{len(history)} epochs in {described.get('seconds', 0):,.0f} s; best epoch {best['epoch']}, {where}: {figures}",
+        ]
+        pictures = sorted((self.path / "figures").glob("*.png"))
+        if pictures:
+            lines.append(f"pictures: {self.path / 'figures'} ({', '.join(picture.stem for picture in pictures)})")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.path}: {self.description.get('preset')} ({self.description.get('status')})>"
+
+
+def loadable(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return data options, as `run.json` holds them, in the form that `latentia.load` takes."""
+    return {key: tuple(value) if key == "size" else value for key, value in options.items() if value is not None}
