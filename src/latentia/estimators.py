@@ -17,6 +17,7 @@ from latentia.presets import design
 from latentia.tasks.embed import embed
 from latentia.tasks.reconstruct import reconstruct
 from latentia.training.device import resolve_device
+from latentia.training.initial import initial_model
 from latentia.training.settings import TrainSettings
 from latentia.training.trainer import Trainer
 
@@ -95,8 +96,8 @@ class _Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         settings = settings.for_images(len(images))
         device = resolve_device(settings.device)
         self._pixel_format = images.format
-        model = chosen.architecture.build(images.format, seed=settings.seed)
         parts = carve(images, {"validation": self.validation_fraction}, seed=0)
+        model = initial_model(chosen.architecture, parts["train"], settings.seed)
         held = parts["validation"] if len(parts["validation"]) else None
         trainer = Trainer(
             model,

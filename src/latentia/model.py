@@ -99,6 +99,14 @@ class Autoencoder(nn.Module):
         """Return the reconstruction of ``images``: same shape, in [0, 1]; deterministic."""
         return self.decode(self.encode(images).z, (images.shape[-2], images.shape[-1]))
 
+    @torch.no_grad()
+    def start_at(self, mean: Tensor) -> None:
+        """Let an untrained decoder begin at ``mean [C]``, in [0, 1]; a decoder without ``output_bias`` stays as it is."""
+        bias = getattr(self.decoder, "output_bias", None)
+        if bias is not None:
+            parameters = self.likelihood.parameters_at(mean)
+            bias.copy_(parameters.repeat_interleave(bias.numel() // len(parameters)))
+
     def encode(self, images: Tensor, noise: Noise | None = None) -> Code:
         """Return the code of ``images [B, C, H, W]``: its mean, or a sample where ``noise`` is given."""
         self._check(images)

@@ -7,6 +7,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
 from latentia.core.noise import Noise
@@ -72,7 +73,11 @@ class Decoder(Part, abc.ABC):
 
     @abc.abstractmethod
     def build(self, code_shape: tuple[int, ...], output_shape: Shape) -> nn.Module:
-        """Return the module. Raises UserError when a spatial code does not fit the output."""
+        """Return the module. Raises UserError when a spatial code does not fit the output.
+
+        Where the module has ``output_bias``, the bias ``[P]`` or ``[P * H * W]`` of its last layer, training begins it so that
+        the outputs are at the images' mean.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,6 +175,11 @@ class Likelihood(Part, abc.ABC):
     @abc.abstractmethod
     def mean(self, parameters: Tensor) -> Tensor:
         """Return E[x | z] in [0, 1], ``[..., B, C, H, W]``."""
+
+    def parameters_at(self, mean: Tensor) -> Tensor:
+        """Return parameters ``[P]`` whose mean is about ``mean [C]``, for a decoder to begin with; others are zero."""
+        raw = torch.logit(mean, eps=0.01)
+        return torch.cat([raw, raw.new_zeros(self.channels(len(raw)) - len(raw))])
 
     @abc.abstractmethod
     def log_prob(self, parameters: Tensor, pixels: Tensor) -> Tensor:

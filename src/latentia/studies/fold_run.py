@@ -26,6 +26,7 @@ from latentia.tasks.apply import batches
 from latentia.tasks.embed import embed
 from latentia.tasks.reconstruct import reconstruct
 from latentia.training.device import describe_device, resolve_device
+from latentia.training.initial import initial_model
 from latentia.training.run import DataChoice, describe_data, fit_in_folder
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import TrainSettings
@@ -97,7 +98,7 @@ def _train(place: Path, number: int, described: dict[str, Any]) -> None:
     held = part(pool, held_rows, split="validation") if len(held_rows) else None
     architecture = Architecture.from_json(study["architecture"])
     objective = Objective.from_json(study["objective"])
-    model = architecture.build(pool.format, seed=settings.seed)
+    model = initial_model(architecture, train, settings.seed)
     folder = _folder(place, number, described, model, objective, settings, train, held, describe_device(device))
     kind = Batches if on_gpu else MappedBatches
     trainer = Trainer(

@@ -17,6 +17,7 @@ from latentia.model import Architecture, Autoencoder
 from latentia.objective import Objective
 from latentia.presets import Design
 from latentia.training.device import describe_device, resolve_device
+from latentia.training.initial import initial_model
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import TrainSettings
 from latentia.training.storage import model_description, save_model
@@ -76,7 +77,7 @@ def start_run(
     """
     settings = settings.for_images(len(train))
     device = resolve_device(settings.device)
-    model = design.architecture.build(train.format, seed=settings.seed)
+    model = initial_model(design.architecture, train, settings.seed)
     origin = prepare(model) if prepare is not None else {}
     # the trainer first: a wrong name is found out before a folder is made
     trainer = _trainer(model, design.objective, train, validation, settings, device, quiet)
@@ -127,7 +128,7 @@ def resume_run(
     train, held = choice.load(data, validation)
     _check_same_data(folder.path, described_data, train, held)
     device = resolve_device(settings.device)
-    model = architecture.build(train.format, seed=settings.seed)
+    model = initial_model(architecture, train, settings.seed)
     if "origin" in described:
         from latentia.training.storage import load_state, load_tensors
 

@@ -24,7 +24,9 @@ class TrainSettings(Spec):
     schedule: Literal["constant", "cosine", "linear", "step"] = option(
         "cosine", "how the learning rate falls after the warm-up"
     )
-    warmup: float = option(0.02, "share of all steps over which the learning rate rises from 0")
+    warmup: float = option(
+        0.02, "share of all steps over which the learning rate rises from 0; at least 100 steps or a tenth; 0: none"
+    )
     ema: float = option(0.0, "decay of the running average of the weights, which is then validated and kept; 0: none")
     clip: float = option(0.0, "largest norm of the gradient; 0: no clipping")
     patience: int = option(0, "epochs without a better validation loss after which training stops; 0: never")

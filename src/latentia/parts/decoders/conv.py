@@ -46,6 +46,10 @@ class _ConvDecoder(nn.Module):
         )
         self.activation = nn.SiLU()
 
+    @property
+    def output_bias(self) -> Tensor:
+        return self.layers[-1].bias  # type: ignore[return-value]
+
     def forward(self, code: Tensor) -> Tensor:
         features = self.unproject(code)
         for layer in self.layers:

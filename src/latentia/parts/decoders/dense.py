@@ -43,6 +43,10 @@ class _DenseDecoder(nn.Module):
         self.activation = nn.SiLU()
         self.head = nn.Linear(widths[-1], math.prod(output_shape))
 
+    @property
+    def output_bias(self) -> Tensor:
+        return self.head.bias
+
     def forward(self, code: Tensor) -> Tensor:
         features = code.flatten(1)
         for layer in self.layers:

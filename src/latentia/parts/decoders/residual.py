@@ -50,5 +50,9 @@ class _ResidualDecoder(nn.Module):
             layers += [nn.SiLU(), nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)]
         self.layers = nn.Sequential(*layers)
 
+    @property
+    def output_bias(self) -> Tensor:
+        return self.layers[-1].bias  # type: ignore[return-value]
+
     def forward(self, code: Tensor) -> Tensor:
         return self.layers(self.unproject(code))
