@@ -42,8 +42,10 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "cae": Preset("convolutional autoencoder (Masci et al. 2011)"),
     "dae": Preset(
-        "denoising autoencoder: half of the inputs off, loss against the clean image (Vincent et al. 2008)",
-        bottleneck="deterministic:spatial=true,latent_dim=32",
+        "denoising autoencoder: half of the inputs off, loss against the clean image (Vincent et al. 2008); its code holds "
+        "eight numbers a pixel, whatever the images' size",
+        encoder="residual:widths=32x128",
+        bottleneck="deterministic:spatial=true,latent_dim=128",
         corruption="mask:p=0.5",
     ),
     "denoising-cae": Preset(

@@ -1,0 +1,81 @@
+"""A tiny form of each recipe: it runs, keeps its rows, goes on where it was, and its numbers are sane."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture
+def recipe(monkeypatch: pytest.MonkeyPatch):
+    """Return a function that imports a recipe by name."""
+    monkeypatch.syspath_prepend(str(RECIPES))
+
+    def load(name: str):
+        sys.modules.pop(name, None)
+        return importlib.import_module(name)
+
+    return load
+
+
+def test_rows_are_kept_and_dropped_with_their_settings(recipe, tmp_path, capsys):
+    module = recipe("rows")
+    rows = module.Rows(tmp_path / "rows.json", {"images": 5})
+    rows.add(row="a", seed=1, value=3.0)
+    rows.add(row="a", seed=0, value=1.0)
+    again = module.Rows(tmp_path / "rows.json", {"images": 5})
+    assert again.has(row="a", seed=1)
+    assert not again.has(row="b")
+    assert again.values("value", row="a") == [1.0, 3.0]
+    assert module.Rows(tmp_path / "rows.json", {"images": 6}).rows == []
+    assert module.spread([1.0, 3.0]) == "2.00 ± 1.41 (2 seeds)"
+    low, high = module.interval([1.0, 2.0, 3.0])
+    assert low == pytest.approx(2 - 4.30265 / 3**0.5, abs=1e-4)
+    assert high == pytest.approx(2 + 4.30265 / 3**0.5, abs=1e-4)
+
+
+def test_density(recipe, tmp_path, capsys):
+    module = recipe("density")
+    path = tmp_path / "density.json"
+    rows = module.main("digits", ["vae", "iwae-5"], [0, 1], epochs=3, images=400, many=100, output=path)
+    assert [row["row"] for row in rows.rows] == ["vae", "iwae-5"] * 2
+    for row in rows.rows:
+        assert row["nll"] < -row["elbo"]  # the bound of many samples is the tighter one
+        assert row["rate"] + row["distortion"] == pytest.approx(-row["elbo"], rel=1e-6)
+        assert row["curve_on_some"][-1][0] == 100
+    assert "vae - iwae-5" in capsys.readouterr().out
+    before = json.loads(path.read_text())
+    module.main("digits", ["vae"], [0], epochs=3, images=400, many=100, output=path)
+    assert json.loads(path.read_text()) == before
+
+
+def test_the_estimate_is_that_of_many_samples(recipe, tmp_path):
+    """With every image among those that get many samples, the control variate gives their mean itself."""
+    module = recipe("density")
+    from latentia import load, train
+    from latentia.tasks.density import log_likelihood
+
+    images = load("digits", "test").select(np.arange(40))
+    run = train(images, "vae", runs=tmp_path, epochs=2, figures=False, quiet=True)
+    found = module.estimate(run.model, images, many=200, few=50, some=1000)
+    assert found["nll"] == pytest.approx(-log_likelihood(run.model, images, samples=200).log_likelihood.mean())
+
+
+def test_denoising(recipe, tmp_path, capsys):
+    module = recipe("denoising")
+    given = {"data": "digits", "presets": ["dae", "cae"], "seeds": [0], "epochs": 20, "images": 500, "options": {}}
+    rows = module.main(**given, output=tmp_path / "denoising.json")
+    dae = rows.values("psnr", preset="dae")[0]
+    cae = rows.values("psnr", preset="cae")[0]
+    nothing = module.classical(module.load("digits", "test"))["doing nothing"]["psnr"]
+    assert dae > nothing + 2
+    assert dae > cae
+    assert rows.values("identity", preset="dae")[0] < rows.values("identity", preset="cae")[0]
+    assert "biharmonic" in capsys.readouterr().out
