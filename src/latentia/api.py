@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping
@@ -23,13 +22,11 @@ from latentia.tasks.corrupted import corrupt_and_restore
 from latentia.tasks.generate import generate, has_prior
 from latentia.tasks.inspect import feature_maps, first_filters
 from latentia.tasks.reconstruct import reconstruct
+from latentia.training.asked import separate
 from latentia.training.run import DataChoice, resume_run, start_run
 from latentia.training.run_folder import RunFolder
-from latentia.training.settings import TrainSettings
 from latentia.training.storage import load_tensors
 from latentia.training.transfer import transfer
-
-DATA_OPTIONS = ("size", "policy", "data_dir", "split")
 
 
 def train(
@@ -75,16 +72,12 @@ def train(
         return _finished(folder, model, data, validation, figures)
     if data is None:
         raise UserError("there is nothing to train on: name a data set, a folder of images, a file or an array")
-    given = {**dict(options or {}), **{key.replace("__", "."): value for key, value in more.items()}}
-    given = {key.replace("-", "_"): value for key, value in given.items() if value is not None}
-    data_options = {key: given.pop(key) for key in DATA_OPTIONS if key in given}
-    fields = {field.name for field in dataclasses.fields(TrainSettings)}
-    settings = TrainSettings.from_fields({key: given.pop(key) for key in list(given) if key in fields}, owner="train")
-    chosen = design(preset, given)
+    asked = separate(options, more)
+    chosen = design(preset, asked.design)
     location = os.fspath(data) if isinstance(data, str | os.PathLike) else None
-    choice = DataChoice(location, data_options, split_seed)
+    choice = DataChoice(location, asked.data, split_seed)
     train_images, held = training_parts(
-        data, split_seed=split_seed, validation=validation, quiet=quiet, **loadable(data_options)
+        data, split_seed=split_seed, validation=validation, quiet=quiet, **loadable(asked.data)
     )
     prepare = None
     if init_from is not None:
@@ -94,7 +87,7 @@ def train(
         train_images,
         held,
         chosen,
-        settings,
+        asked.settings,
         runs,
         choice=choice,
         prepare=prepare,

@@ -83,10 +83,12 @@ def open_result(path: Path) -> RunFolder:
     return folder
 
 
-def create_result(runs: Path, name: str, description: Mapping[str, Any], pool: Any, folds: Sequence[Fold]) -> RunFolder:
-    """Make the folder of a new result, with its pool and its folds."""
+def create_result(
+    runs: Path, name: str, description: Mapping[str, Any], pool: Any, folds: Sequence[Fold], *, copy: bool = False
+) -> RunFolder:
+    """Make the folder of a new result, with its folds and its pool (``copy``: its pixels even where they have a file)."""
     folder = RunFolder.create(runs, f"{name}-crossval", {"kind": KIND, **description})
-    write_pool(folder.path, pool)
+    write_pool(folder.path, pool, copy=copy)
     tensors = {}
     for number, fold in enumerate(folds):
         for part in ("train", "validation", "test"):

@@ -43,6 +43,10 @@ def command(ctx: click.Context, /, data: str, preset: str, **given: Any) -> None
     The training and validation images of DATA are divided into folds; each model is judged on the fold that it has not
     seen. The same command finds its unfinished folder and goes on; test images are not read.
     """
+    from latentia.studies.processes import prepare
+
+    if given["jobs"] != 1:
+        prepare()
     from latentia.studies.crossvalidation import crossvalidate
 
     figures = not given.pop("no_figures")
