@@ -4,8 +4,8 @@ Each fold has a process of its own, so that one that dies takes no other with it
 them share the pages of Python and PyTorch, which are most of what a small training takes. Nothing but a process that has
 not computed yet may be forked so: OpenMP's threads would not come along.
 
-It reads requests, one line of JSON each, and answers with the outcome of each fold as a line, then with an empty line. While folds
-run, a line with a signal's number is handed on to them. Where its input ends, whoever asked has ended, and so do the folds.
+It reads requests, one line of JSON each, and answers with the outcome of each fold as a line, then with an empty line. While
+folds run, a signal's number on a line is handed on to them. Where its input ends, whoever asked has ended, and so do the folds.
 """
 
 from __future__ import annotations

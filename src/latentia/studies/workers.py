@@ -174,7 +174,7 @@ def _backend(name: str, scheduler: str | None) -> Iterator[bool]:
         from distributed import Client
 
         try:
-            client: Any = Client(scheduler, timeout=20, set_as_default=False)  # type: ignore[no-untyped-call]
+            client: Any = Client(scheduler, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
             raise UserError(f"no Dask scheduler answers at {scheduler!r} ({error}): check its address") from None
         with client, parallel_config("dask", client=client):
