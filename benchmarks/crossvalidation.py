@@ -72,7 +72,7 @@ def measure(words: list[str]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default="mnist", help="a data set; its training images are used")
+    parser.add_argument("--data", default="mnist", help="a data set; its training and validation images are used")
     parser.add_argument("--preset", default="cae")
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--epochs", type=int, default=3)
@@ -83,9 +83,9 @@ def main() -> None:
 
     import numpy as np
 
-    from latentia import load
+    from latentia.studies.pool import gather_pool
 
-    images = load(given.data, "train")
+    images = gather_pool(given.data)  # training and validation images
     chosen = np.asarray(images.pixels[: given.images])
     count, rounds = len(chosen), []
     with tempfile.TemporaryDirectory() as folder:

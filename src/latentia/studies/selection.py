@@ -228,9 +228,6 @@ def _space(presets: str | Sequence[str], grid: Mapping[str, Any]) -> tuple[list[
 
 
 def _check(preset: str, chosen: Mapping[str, Any]) -> None:
-    for key, value in chosen.items():
-        if isinstance(value, str) and read_range(key, value):
-            raise UserError(f"{key} is the range {value!r}, which is for --search optuna: list values, such as 2,8,32")
     asked = separate(None, chosen)
     design(preset, asked.design)
 
@@ -278,6 +275,9 @@ def combinations(presets: str | Sequence[str], grid: Mapping[str, Any]) -> list[
     texts = [presets] if isinstance(presets, str) else list(presets)
     expanded = [each for text in texts for each in expand_preset(text)]
     axes = {key.replace("-", "_"): values(value) for key, value in grid.items()}
+    for key, value in grid.items():
+        if read_range(key, value):
+            raise UserError(f"{key} is the range {value!r}, which is for --search optuna: list values, such as 2,8,32")
     found = []
     for preset, *chosen in itertools.product(expanded, *axes.values()):
         options = dict(zip(axes, chosen, strict=True))
