@@ -17,6 +17,8 @@ from latentia import crossvalidate
 from latentia.api import open_crossvalidation
 from latentia.cli.main import cli
 from latentia.core.errors import LatentiaError, UserError
+from latentia.studies import crossvalidation, workers
+from latentia.studies.fold_run import Outcome, run_fold
 from latentia.studies.result import CrossValidation
 
 QUICK = {"encoder__widths": "4,8", "latent_dim": 3, "epochs": 2, "batch_size": 64, "folds": 3, "final": False}
@@ -48,6 +50,29 @@ def test_a_cluster_of_two_workers(alone: CrossValidation, tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     assert "by the workers of dask" in done.stderr
     check_same(open_crossvalidation(done.stdout.splitlines()[-1]), alone)
+
+
+def dying(result: str, number: int) -> Outcome:
+    if number == 1:
+        os._exit(1)
+    return run_fold(result, number)
+
+
+def test_a_fold_whose_worker_on_a_cluster_dies_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed", reason="the backend dask needs the extra dask")
+    import dask
+
+    monkeypatch.setattr(
+        crossvalidation, "run_folds", lambda *given: workers.run_folds(*given, work=f"{__name__}:dying")
+    )
+    quiet = {"processes": True, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(2, **quiet) as cluster,
+        pytest.raises(LatentiaError, match=r"1 of 3 trainings in .* fold 1: its worker process died"),
+    ):
+        crossvalidate("digits", runs=tmp_path, backend="dask", scheduler=cluster.scheduler_address, quiet=True, **QUICK)
+    assert len(list(tmp_path.glob("*/fold-*/out-of-fold.safetensors"))) == 2
 
 
 def test_what_a_joblib_backend_was_set_to_is_used(alone: CrossValidation, tmp_path: Path) -> None:
@@ -152,8 +177,6 @@ def test_a_killed_fold_is_reported_and_takes_no_other_with_it(tmp_path: Path) ->
 
 
 def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
-    from latentia.studies.fold_run import run_fold
-
     assert "a file system that all of them share" in run_fold(str(tmp_path / "elsewhere"), 0).problem
 
 

@@ -1,4 +1,4 @@
-"""Where folds run: here, in processes of this machine, or wherever one of joblib's backends takes them; and who died.
+"""Where folds run: here, in processes of this machine, on Dask, or wherever a backend of joblib takes them; and who died.
 
 A backend is a way to call ``run_fold`` for (result folder, fold number). What a fold comes to is written into the result's
 folder, so all that travels back is an :class:`Outcome`.
@@ -59,6 +59,8 @@ def run_folds(
         from latentia.studies.processes import run_in_processes
 
         outcomes = run_in_processes(result, numbers, jobs, work)
+    elif chosen == "dask":
+        outcomes = _by_dask(result, numbers, str(scheduler), work)
     else:
         outcomes = _by_joblib(result, numbers, jobs, say, chosen, scheduler, work)
     full = [outcome for outcome in outcomes if outcome.disk]
@@ -133,6 +135,28 @@ def call(work: str, result: str, number: int) -> Outcome:
     return found
 
 
+def _by_dask(result: Path, numbers: Sequence[int], scheduler: str, work: str) -> list[Outcome]:
+    """Run folds on a cluster of Dask; one whose workers die is lost alone (joblib's own backend waits for it for ever)."""
+    from distributed import Client, KilledWorker
+
+    try:
+        opened: Any = Client(scheduler, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise UserError(f"no Dask scheduler answers at {scheduler!r} ({error}): check its address") from None
+    outcomes = []
+    with opened as client:
+        place = str(result.resolve())
+        futures = [client.submit(call, work, place, number, pure=False) for number in numbers]
+        for number, future in zip(numbers, futures, strict=True):
+            try:
+                outcomes.append(future.result())
+            except KilledWorker:
+                outcomes.append(Outcome(number, DIED))
+            except Exception as error:  # whatever a worker raises, such as a missing installation
+                outcomes.append(Outcome(number, f"{type(error).__name__}: {error}"))
+    return outcomes
+
+
 def _by_joblib(
     result: Path,
     numbers: Sequence[int],
@@ -170,16 +194,7 @@ def _backend(name: str, scheduler: str | None) -> Iterator[bool]:
     """Let joblib use a backend inside; yield whether its workers are a cluster's."""
     from joblib import parallel_config
 
-    if name == "dask":
-        from distributed import Client
-
-        try:
-            client: Any = Client(scheduler, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
-        except (OSError, ValueError) as error:
-            raise UserError(f"no Dask scheduler answers at {scheduler!r} ({error}): check its address") from None
-        with client, parallel_config("dask", client=client):
-            yield True
-    elif name == "ray":
+    if name == "ray":
         import ray
         from ray.util.joblib import register_ray
 
@@ -203,9 +218,8 @@ def _deaths() -> tuple[type[BaseException], ...]:
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     found: list[type[BaseException]] = [BrokenProcessPool]
-    for module, name in (("distributed", "KilledWorker"), ("ray.exceptions", "RayError")):
-        if module in sys.modules:
-            found.append(getattr(sys.modules[module], name))
+    if "ray.exceptions" in sys.modules:
+        found.append(sys.modules["ray.exceptions"].RayError)
     return tuple(found)
 
 
