@@ -14,18 +14,17 @@ _PLACES = {
     "open_run": "latentia.runs",
     "Run": "latentia.runs",
     "ConvAutoencoder": "latentia.estimators",
-    "crossvalidate": "latentia.studies.crossvalidation",
+    "crossvalidate": "latentia.api",
 }
 
 __all__ = ["ConvAutoencoder", "ImageSet", "Run", "__version__", "crossvalidate", "load", "open_run", "train"]
 
 if TYPE_CHECKING:
-    from latentia.api import train
+    from latentia.api import crossvalidate, train
     from latentia.data.imageset import ImageSet
     from latentia.data.load import load
     from latentia.estimators import ConvAutoencoder
     from latentia.runs import Run, open_run
-    from latentia.studies.crossvalidation import crossvalidate
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,102 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     function = click.option("--size", metavar="HxW", help="the common size for a folder of mixed sizes")(function)
     return click.option("--policy", metavar="auto|resize|pad|crop", help="how images come to that size")(function)
+
+
+def training_options(data_split: str, latent_dim: str = "INT") -> Decorator:
+    """Return the options that every command has that trains: of design, settings, data and place.
+
+    Args:
+        data_split: what ``--split`` is for.
+        latent_dim: how ``--latent-dim`` is written.
+    """
+    from latentia.training.settings import TrainSettings
+
+    options: list[Decorator] = [
+        click.option("--latent-dim", metavar=latent_dim, help="numbers in a code (channels where it is spatial)"),
+        click.option("--target", metavar="all|changed", help="the pixels that count: all, or those corrupted"),
+        click.option("--weight", "weights", multiple=True, metavar="TERM=FACTOR", help="the factor of a loss's term"),
+        settings_options(TrainSettings),
+        data_options,
+        click.option("--split", metavar="train|validation|test|all", help=data_split),
+        click.option("--split-seed", type=int, help="the seed of the splits  [default: 0]"),
+        click.option("--runs", default="runs", show_default=True, metavar="DIR", help="where run folders are made"),
+        click.option("--no-figures", is_flag=True, help="draw no pictures"),
+        click.option("--quiet", is_flag=True, help="no progress on stderr"),
+    ]
+    return _all(options)
+
+
+def fold_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how images are divided into folds and where these are trained."""
+    options = [
+        click.option("--folds", default=5, show_default=True, help="the number of folds"),
+        click.option("--repeats", default=1, show_default=True, help="how often the images are divided anew"),
+        click.option("--stratify", is_flag=True, help="keep the labels' shares equal over the folds"),
+        click.option(
+            "--keep-duplicates-together/--no-keep-duplicates-together",
+            default=True,
+            show_default=True,
+            help="keep near-duplicates in one fold",
+        ),
+        click.option(
+            "--jobs", default=0, show_default=True, help="processes side by side; 0: as many as the cores carry"
+        ),
+        click.option("--threads-per-fold", default=1, show_default=True, help="threads of each training"),
+        click.option(
+            "--backend",
+            default="auto",
+            show_default=True,
+            metavar="processes|loky|dask|ray",
+            help="what runs the folds; dask and ray: the workers of a cluster that shares the --runs folder",
+        ),
+        click.option("--scheduler", metavar="ADDRESS", help="of the cluster, such as tcp://HOST:8786"),
+    ]
+    return _all(options)(function)
+
+
+FOLD_NAMES = (
+    "folds",
+    "repeats",
+    "stratify",
+    "keep_duplicates_together",
+    "jobs",
+    "threads_per_fold",
+    "backend",
+    "scheduler",
+)
+
+
+def read_weights(weights: tuple[str, ...]) -> dict[str, str]:
+    """Return ``--weight TERM=FACTOR`` as options of a design.
+
+    Raises:
+        UserError: one has no factor.
+    """
+    found = {}
+    for text in weights:
+        term, equals, factor = text.partition("=")
+        if not equals:
+            raise UserError(f"--weight {text!r} cannot be read: write TERM=FACTOR, such as kl=0.5")
+        found[f"weight.{term}"] = factor
+    return found
+
+
+def prepare_processes(jobs: int, backend: str) -> None:
+    """Make ready to run folds side by side, before anything is imported or computed that would be in their way."""
+    if jobs != 1 and backend in ("auto", "processes"):
+        from latentia.studies.processes import prepare
+
+        prepare()
+
+
+def _all(options: Sequence[Decorator]) -> Decorator:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def split_option(default: str = "all") -> Decorator:

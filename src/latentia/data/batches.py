@@ -18,6 +18,7 @@ from torch import Tensor
 
 from latentia.core.noise import generator
 from latentia.data.imageset import ImageSet, PixelFormat
+from latentia.data.rows import is_on_disk
 
 GPU_SHARE = 0.5  # of the free memory that resident pixels may take
 
@@ -100,7 +101,7 @@ class Batches:
         return unit.mul_(1.0 / (self.format.high - self.format.low))
 
     def _choose_gather(self) -> Callable[[tuple[Tensor, ...]], Iterator[tuple[Tensor, Tensor]]]:
-        if isinstance(self.images.pixels, np.memmap):
+        if is_on_disk(self.images.pixels):
             return self._from_disk
         resident = _tensor(self.images.pixels)
         if self.device.type == "cuda" and resident.nbytes < GPU_SHARE * torch.cuda.mem_get_info(self.device)[0]:

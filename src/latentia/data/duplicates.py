@@ -38,6 +38,8 @@ class Duplicates:
     full: int
 
     def __str__(self) -> str:
+        if not self.count:
+            return f"none of {len(self.groups):,} images is a near-duplicate of another"
         text = f"{self.count:,} of {len(self.groups):,} images are near-duplicates of another and stay in its fold"
         return text + (f" ({self.full} groups reached the largest size of {LARGEST})" if self.full else "")
 

@@ -8,8 +8,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from latentia.core.errors import UserError, nearest, unknown
 from latentia.data.imageset import ImageSet, from_array
+from latentia.data.rows import is_on_disk, part_of
 from latentia.data.source import SOURCES, ReadOptions, Source
 from latentia.data.splits import SPLITS, carve
 
@@ -59,13 +62,7 @@ def load(
     if not isinstance(data, str | os.PathLike):
         images = from_array(data, labels)
         return images if split == "all" else narrow(images, split, split_seed=split_seed)
-    options = ReadOptions(
-        data_dir=_folder(data_dir or os.environ.get("LATENTIA_DATA")),
-        cache_dir=Path(os.environ.get("LATENTIA_CACHE") or "~/.cache/latentia").expanduser(),
-        size=size,
-        policy=policy,
-        quiet=quiet,
-    )
+    options = _read_options(data_dir, size, policy, quiet)
     location = os.fspath(data)
     source = find_source(location)
     images = _read(source, location, split, options, split_seed)
@@ -103,6 +100,36 @@ def training_parts(
     return parts["train"], parts["validation"] if len(parts["validation"]) else None
 
 
+def mapped_pool(
+    data: str | os.PathLike[str],
+    *,
+    split_seed: int = SPLIT_SEED,
+    data_dir: str | os.PathLike[str] | None = None,
+    size: tuple[int, int] | None = None,
+    policy: str = "auto",
+    quiet: bool = False,
+) -> ImageSet | None:
+    """Return the training and validation images of ``data`` as rows of the file that they are read from.
+
+    ``None`` where there is no such file: its images are in memory, or its official parts are read one by one.
+    """
+    options = _read_options(data_dir, size, policy, quiet)
+    location = os.fspath(data)
+    source = find_source(location)
+    if source.parts(location, options) != ("all",):
+        return None
+    images = source.read(location, "all", options)
+    if not is_on_disk(images.pixels):
+        return None
+    rows = np.arange(len(images), dtype=np.int64)
+    stand_in = dataclasses.replace(images, pixels=np.broadcast_to(np.uint8(0), (len(rows), 1, 1, 1)), ids=rows)
+    parts = carve(stand_in, {"test": TEST, "validation": VALIDATION}, seed=split_seed)
+    chosen = np.sort(np.concatenate([parts["train"].ids, parts["validation"].ids]))
+    pool = part_of(images, chosen, split="training and validation")
+    pool.check_finite()
+    return pool
+
+
 def find_source(location: str) -> Source:
     """Return the source that reads ``location``.
 
@@ -137,8 +164,6 @@ def _read(source: Source, location: str, split: str, options: ReadOptions, split
 
 
 def _joined(parts: list[ImageSet]) -> ImageSet:
-    import numpy as np
-
     first = parts[0]
     labelled = all(part.labels is not None for part in parts)
     geometry = [geometry for part in parts for geometry in part.geometry or ()]
@@ -157,8 +182,6 @@ def _joined(parts: list[ImageSet]) -> ImageSet:
 
 def _joined_groups(parts: list[ImageSet]) -> Any:
     """Return the groups of all parts under numbers that do not meet, or ``None`` where no part has any."""
-    import numpy as np
-
     if all(part.groups is None for part in parts):
         return None
     starts = np.cumsum([0, *map(len, parts)])
@@ -172,6 +195,18 @@ def _not_empty(images: ImageSet) -> ImageSet:
             f"{images.source} has too few images for a {images.split} split: use --split all, or add images"
         )
     return images
+
+
+def _read_options(
+    data_dir: str | os.PathLike[str] | None, size: tuple[int, int] | None, policy: str, quiet: bool
+) -> ReadOptions:
+    return ReadOptions(
+        data_dir=_folder(data_dir or os.environ.get("LATENTIA_DATA")),
+        cache_dir=Path(os.environ.get("LATENTIA_CACHE") or "~/.cache/latentia").expanduser(),
+        size=size,
+        policy=policy,
+        quiet=quiet,
+    )
 
 
 def _folder(value: str | os.PathLike[str] | None) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,7 @@ HIDDEN = 0.15  # the share of the first epochs that the axis may leave out
 
 def draw_crossvalidation(result: CrossValidation) -> list[Path]:
     """Draw the pictures of ``result`` into its folder's ``figures``; return the files."""
-    figures = {
-        "loss-bands": loss_bands(result),
-        "fold-figures": fold_figures(result),
-        "worst-out-of-fold": worst(result),
-    }
+    figures = {name: draw(result) for name, draw in CROSSVALIDATION_FIGURES.items()}
     with storage_errors(result.path / "figures"):
         (result.path / "figures").mkdir(exist_ok=True)
     return [save(figure, result.path / "figures" / f"{stem}.png") for stem, figure in figures.items()]
@@ -98,6 +94,13 @@ def worst(result: CrossValidation, n: int = 16) -> Figure:
             "each above what a model that has not seen it makes of it; beneath, per-pixel MSE, fold and name",
         )
     return figure
+
+
+CROSSVALIDATION_FIGURES: dict[str, Callable[[CrossValidation], Figure]] = {
+    "loss-bands": loss_bands,
+    "fold-figures": fold_figures,
+    "worst-out-of-fold": worst,
+}
 
 
 def _bands(axes: Axes, histories: Sequence[Sequence[dict[str, Any]]], term: str) -> None:

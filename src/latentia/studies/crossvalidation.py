@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from latentia.core.errors import Interrupted, UserError
-from latentia.data.duplicates import near_duplicates
+from latentia.data.duplicates import Duplicates, near_duplicates
 from latentia.data.load import SPLIT_SEED
 from latentia.presets import Design, design
 from latentia.studies import folder as places
-from latentia.studies.folds import FoldSettings, Splitter, digest, make_folds
+from latentia.studies.folds import Fold, FoldSettings, Splitter, digest, make_folds, torn
 from latentia.studies.pool import gather_pool
 from latentia.studies.result import CrossValidation
-from latentia.studies.workers import check, choose_jobs, run_folds, watched
+from latentia.studies.workers import REMOTE, check, check_backend, choose_jobs, is_remote, run_folds, watched
+from latentia.training.asked import DATA_OPTIONS, separate
 from latentia.training.device import describe_device, resolve_device
 from latentia.training.run_folder import RunFolder
-from latentia.training.settings import TrainSettings
 from latentia.training.trainer import settings_json
-
-DATA_OPTIONS = ("size", "policy", "data_dir", "split", "labels")
 
 
 def crossvalidate(
@@ -41,6 +42,8 @@ def crossvalidate(
     keep_duplicates_together: bool = True,
     jobs: int = 1,
     threads_per_fold: int = 1,
+    backend: str = "auto",
+    scheduler: str | None = None,
     final: bool = True,
     runs: str | os.PathLike[str] = "runs",
     resume: str | os.PathLike[str] | None = None,
@@ -64,6 +67,9 @@ def crossvalidate(
         splitter: an object with ``split(X, y, groups)``, such as scikit-learn's, instead of ``folds``.
         keep_duplicates_together: keep near-duplicates in one fold.
         jobs: processes; 0 is as many as the cores carry. It changes no figure.
+        backend: how folds run side by side: ``processes`` of this machine, or joblib's ``loky``, ``dask`` or ``ray``; ``auto``
+            is what ``joblib.parallel_config`` was told, else ``processes``. Several machines need a shared file system.
+        scheduler: the address of the cluster, for ``dask`` and ``ray``.
         threads_per_fold: threads of each training; rounding, and so the last digits of the figures, depend on it.
         final: also refit one model on everything, as long as the median of the folds' best epochs.
         runs: where the result's folder is made and looked for.
@@ -80,16 +86,14 @@ def crossvalidate(
         LatentiaError: a fold failed; the others are kept, and the same call goes on. Interrupted: likewise.
     """
     tell = say or (lambda text: None if quiet else print(text, file=sys.stderr))
-    given = {**dict(options or {}), **{key.replace("__", "."): value for key, value in more.items()}}
-    given = {key.replace("-", "_"): value for key, value in given.items() if value is not None}
-    data_options = {key: given.pop(key) for key in DATA_OPTIONS if key in given}
-    fields = {field.name for field in dataclasses.fields(TrainSettings)}
-    settings = TrainSettings.from_fields({key: given.pop(key) for key in list(given) if key in fields}, owner="train")
-    chosen, device = design(preset, given), resolve_device(settings.device)
+    asked = separate(options, more, (*DATA_OPTIONS, "labels"))
+    data_options, settings = asked.data, asked.settings
+    chosen, device = design(preset, asked.design), resolve_device(settings.device)
     how = FoldSettings(folds, repeats, stratify, split_seed)
     for name, value, least in (("threads_per_fold", threads_per_fold, 1), ("jobs", jobs, 0)):
         if value < least:
             raise UserError(f"{name} is {value}, but it must be {least} or more")
+    check_backend(backend, scheduler)
     pool = gather_pool(data, split_seed=split_seed, quiet=quiet, **data_options)
     duplicates = near_duplicates(pool) if keep_duplicates_together else None
     made = make_folds(
@@ -103,7 +107,8 @@ def crossvalidate(
         "folds": folds if splitter is None else len(made),
         "repeats": repeats,
         "stratify": stratify,
-        "splitter": None if splitter is None else repr(splitter),
+        # without the place in memory that some objects are shown with: it is another one each time
+        "splitter": None if splitter is None else re.sub(r" at 0x[0-9a-f]+", "", repr(splitter)),
         "keep_duplicates_together": keep_duplicates_together,
         "threads_per_fold": threads_per_fold,
         "split_seed": split_seed,
@@ -131,11 +136,11 @@ def crossvalidate(
             },
             "duplicates": {
                 "count": None if duplicates is None else duplicates.count,
-                "note": "" if duplicates is None else str(duplicates),
+                "note": _note(duplicates, made, groups, splitter),
             },
         }
         name = f"{Path(pool.source).stem or 'images'}-{chosen.preset}"
-        result = places.create_result(Path(runs), name, description, pool, made)
+        result = places.create_result(Path(runs), name, description, pool, made, copy=is_remote(backend))
         tell(f"cross-validating in {result.path}")
     else:
         done = sum(places.is_finished(result.path, number) for number in range(len(made)))
@@ -143,12 +148,13 @@ def crossvalidate(
     count, epochs = len(made), settings.epochs
     processes = choose_jobs(jobs, count, threads_per_fold, str(device))
     del pool, made, duplicates  # the folds map the pixels from the result's folder
-    return _work(result, count, epochs, processes, final, quiet, tell)
+    work = functools.partial(
+        _run, result, epochs=epochs, jobs=processes, backend=backend, scheduler=scheduler, quiet=quiet, tell=tell
+    )
+    return _work(result, count, work, final)
 
 
-def _work(
-    result: RunFolder, count: int, epochs: int, jobs: int, final: bool, quiet: bool, tell: Callable[[str], None]
-) -> CrossValidation:
+def _work(result: RunFolder, count: int, work: Callable[[list[int]], None], final: bool) -> CrossValidation:
     waiting = [number for number in range(count) if not places.is_finished(result.path, number)]
     refit = final and not places.is_finished(result.path, places.FINAL)
     if waiting or refit:
@@ -156,12 +162,10 @@ def _work(
         try:
             result.update(status="running")
             if waiting:
-                shared = f"{min(jobs, len(waiting))} at a time" if jobs > 1 else "one after the other"
-                tell(f"training {len(waiting)} fold(s), {shared}")
-            _run(result, waiting, epochs, jobs, quiet, tell)
+                work(waiting)
             CrossValidation(result.path)  # puts the verdicts together
             if refit:
-                _run(result, [places.FINAL], epochs, 1, quiet, tell)
+                work([places.FINAL])
         except BaseException:
             result.update(status="interrupted")
             raise
@@ -179,18 +183,58 @@ def _work(
 
 
 def _run(
-    result: RunFolder, numbers: list[int], epochs: int, jobs: int, quiet: bool, tell: Callable[[str], None]
+    result: RunFolder,
+    numbers: list[int],
+    *,
+    epochs: int,
+    jobs: int,
+    backend: str,
+    scheduler: str | None,
+    quiet: bool,
+    tell: Callable[[str], None],
 ) -> None:
     again = f"the state is kept in {result.path}, and the same command goes on with it"
+    if places.FINAL in numbers:
+        tell("training the final model on all images")
+    else:
+        tell(f"training {len(numbers)} fold(s), {_at_a_time(min(jobs, len(numbers)), backend)}")
     try:
         with watched(result.path, numbers, epochs, quiet):
-            outcomes = run_folds(result.path, numbers, jobs, tell)
+            outcomes = run_folds(result.path, numbers, jobs, tell, backend, scheduler)
     except KeyboardInterrupt:
         raise Interrupted(f"cross-validation was interrupted: {again}", signal.SIGINT) from None
     stopped = [outcome for outcome in outcomes if outcome.signal_number]
     if stopped:
         raise Interrupted(f"cross-validation was interrupted: {again}", stopped[0].signal_number)
     check(outcomes, result.path)
+
+
+def _at_a_time(jobs: int, backend: str) -> str:
+    if backend in REMOTE:
+        return f"by the workers of {backend}"
+    return f"{jobs} at a time" if jobs > 1 else "one after the other"
+
+
+def _note(
+    duplicates: Duplicates | None, made: Sequence[Fold], groups: npt.ArrayLike | None, splitter: Splitter | None
+) -> str:
+    """Return what a person should know of images that belong together: a splitter of one's own may tear them apart."""
+    notes = []
+    apart = torn(made, duplicates.groups) if duplicates is not None and splitter is not None else 0
+    if duplicates is not None and apart:
+        notes.append(
+            f"{duplicates.count:,} of {len(duplicates.groups):,} images are near-duplicates of another, and the splitter "
+            f"does not keep them together: {apart:,} images are judged by a model that has seen one of theirs"
+        )
+    elif duplicates is not None:
+        notes.append(str(duplicates))
+    if groups is not None and splitter is not None:
+        own = torn(made, np.unique(np.asarray(groups).reshape(-1), return_inverse=True)[1])
+        if own:
+            notes.append(
+                f"the splitter does not keep groups together: {own:,} images are judged by a model that saw theirs"
+            )
+    return "; ".join(notes)
 
 
 def _design_json(chosen: Design) -> dict[str, Any]:

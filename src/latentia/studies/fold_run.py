@@ -13,25 +13,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from latentia.core.atomic import storage_errors, write_json
 from latentia.core.errors import Interrupted, LatentiaError, StorageError
 from latentia.core.noise import Noise, derive
-from latentia.data.batches import Batches
 from latentia.data.imageset import ImageSet
 from latentia.model import Architecture, Autoencoder
 from latentia.objective import Objective
+from latentia.presets import Design
 from latentia.studies.folder import FINAL, JUDGED, fold_path, is_finished, read_folds
-from latentia.studies.pool import MappedBatches, part, read_pool, save_array
+from latentia.studies.pool import part, read_pool, save_array
 from latentia.tasks.apply import batches
 from latentia.tasks.embed import embed
 from latentia.tasks.reconstruct import reconstruct
-from latentia.training.device import describe_device, resolve_device
-from latentia.training.initial import initial_model
-from latentia.training.run import DataChoice, describe_data, fit_in_folder
+from latentia.training.device import resolve_device
+from latentia.training.run import DataChoice, start_run
 from latentia.training.run_folder import RunFolder
-from latentia.training.settings import TrainSettings
-from latentia.training.storage import FORMAT, load_model, model_description, save_tensors
-from latentia.training.trainer import Trainer, settings_from, settings_json
+from latentia.training.storage import load_model, save_tensors
+from latentia.training.trainer import settings_from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,11 +39,13 @@ class Outcome:
         number: the fold.
         problem: one sentence where it failed.
         signal_number: the signal that interrupted it, 0 where none did.
+        disk: whether a file could not be written, which concerns all folds.
     """
 
     number: int
     problem: str = ""
     signal_number: int = 0
+    disk: bool = False
 
 
 def run_fold(result: str, number: int) -> Outcome:
@@ -55,6 +54,10 @@ def run_fold(result: str, number: int) -> Outcome:
     Errors that concern this fold come back as its outcome, so that they do not end the others.
     """
     place = Path(result)
+    if not (place / "run.json").is_file():
+        return Outcome(
+            number, f"its worker does not see {place}: several machines need a file system that all of them share"
+        )
     if is_finished(place, number):
         return Outcome(number)
     described = RunFolder(place).describe()
@@ -63,8 +66,8 @@ def run_fold(result: str, number: int) -> Outcome:
             _train(place, number, described)
     except Interrupted as error:
         return Outcome(number, str(error), error.exit_code - 128)
-    except StorageError:
-        raise  # a full disk concerns all of them
+    except StorageError as error:
+        return Outcome(number, str(error), disk=True)
     except LatentiaError as error:
         return Outcome(number, str(error))
     return Outcome(number)
@@ -92,25 +95,25 @@ def _train(place: Path, number: int, described: dict[str, Any]) -> None:
     else:
         fold = read_folds(place)[number]
         rows, held_rows, test_rows = fold.train, fold.validation, fold.test
-    device = resolve_device(settings.device)
-    on_gpu = device.type == "cuda"  # there the pixels are gathered from the GPU's memory
+    on_gpu = resolve_device(settings.device).type == "cuda"  # there the pixels are gathered from the GPU's memory
     train = part(pool, rows, mapped=not on_gpu)
     held = part(pool, held_rows, split="validation") if len(held_rows) else None
-    architecture = Architecture.from_json(study["architecture"])
     objective = Objective.from_json(study["objective"])
-    model = initial_model(architecture, train, settings.seed)
-    folder = _folder(place, number, described, model, objective, settings, train, held, describe_device(device))
-    kind = Batches if on_gpu else MappedBatches
-    trainer = Trainer(
-        model,
-        objective,
-        kind(train, pool.format, settings.batch_size, device, seed=settings.seed),
-        Batches(held, pool.format, max(settings.batch_size, 256), device) if held is not None else None,
+    asked = described["data"]
+    folder, _ = start_run(
+        train,
+        held,
+        Design(described["preset"], Architecture.from_json(study["architecture"]), objective),
         settings,
-        device,
+        place,
+        choice=DataChoice(asked["location"], asked["options"], asked["split_seed"]),
+        place=fold_path(place, number),
+        notes={
+            "fold": "final" if number == FINAL else number,
+            **{key: described[key] for key in ("created", "command", "versions", "machine")},
+        },
         quiet=True,
     )
-    fit_in_folder(trainer, folder)
     if number != FINAL:
         # judged from the file, as whoever opens the run will
         _judge(folder, load_model(folder.path), objective, part(pool, test_rows, split="test"), settings.seed)
@@ -120,45 +123,6 @@ def final_epochs(place: Path) -> int:
     """Return how long the final model is trained: the median of the folds' best epochs, rounded up."""
     best = [RunFolder(fold_path(place, number)).describe()["best_epoch"] for number in range(len(read_folds(place)))]
     return math.ceil(statistics.median(best))
-
-
-def _folder(
-    place: Path,
-    number: int,
-    described: dict[str, Any],
-    model: Autoencoder,
-    objective: Objective,
-    settings: TrainSettings,
-    train: ImageSet,
-    held: ImageSet | None,
-    device: str,
-) -> RunFolder:
-    """Return the fold's run folder, made where there is none yet."""
-    folder = RunFolder(fold_path(place, number))
-    if (folder.path / "run.json").is_file() and (folder.path / "model.json").is_file():
-        return folder
-    with storage_errors(folder.path):
-        (folder.path / "last").mkdir(parents=True, exist_ok=True)
-    asked = described["data"]
-    choice = DataChoice(asked["location"], asked["options"], asked["split_seed"])
-    write_json(
-        folder.path / "run.json",
-        {
-            "format": FORMAT,
-            "kind": "autoencoder",
-            "preset": described["preset"],
-            "fold": "final" if number == FINAL else number,
-            "architecture": model.architecture.to_json(),
-            "objective": objective.to_json(),
-            "settings": settings_json(settings),
-            "device": device,
-            "data": describe_data(train, held, choice),
-            "status": "running",
-            **{key: described[key] for key in ("created", "command", "versions", "machine")},
-        },
-    )
-    write_json(folder.path / "model.json", model_description(model))
-    return folder
 
 
 def _judge(folder: RunFolder, model: Autoencoder, objective: Objective, held_out: ImageSet, seed: int) -> None:

@@ -60,7 +60,7 @@ def find_result(runs: Path, study: Mapping[str, Any]) -> RunFolder | None:
 def check_same(folder: RunFolder, study: Mapping[str, Any]) -> None:
     """Raise a :class:`UserError` that names the first difference between a result's settings and ``study``."""
     described = open_result(folder.path).describe()
-    before, now = _flat(described["study"]), _flat(study)
+    before, now = flat(described["study"]), flat(study)
     # folds and pool follow from the other settings, so they are named only where nothing else differs
     for key in sorted({*before, *now}, key=lambda key: (key.startswith(("splits", "data")), key)):
         if before.get(key) != now.get(key):
@@ -83,10 +83,12 @@ def open_result(path: Path) -> RunFolder:
     return folder
 
 
-def create_result(runs: Path, name: str, description: Mapping[str, Any], pool: Any, folds: Sequence[Fold]) -> RunFolder:
-    """Make the folder of a new result, with its pool and its folds."""
+def create_result(
+    runs: Path, name: str, description: Mapping[str, Any], pool: Any, folds: Sequence[Fold], *, copy: bool = False
+) -> RunFolder:
+    """Make the folder of a new result, with its folds and its pool (``copy``: its pixels even where they have a file)."""
     folder = RunFolder.create(runs, f"{name}-crossval", {"kind": KIND, **description})
-    write_pool(folder.path, pool)
+    write_pool(folder.path, pool, copy=copy)
     tensors = {}
     for number, fold in enumerate(folds):
         for part in ("train", "validation", "test"):
@@ -104,12 +106,13 @@ def read_folds(result: Path) -> list[Fold]:
     ]
 
 
-def _flat(values: Any, name: str = "") -> dict[str, Any]:
+def flat(values: Any, name: str = "") -> dict[str, Any]:
+    """Return nested dictionaries as one, by dotted names."""
     if not isinstance(values, Mapping):
         return {name: values}
     found: dict[str, Any] = {}
     for key, value in values.items():
-        found |= _flat(value, f"{name}.{key}" if name else str(key))
+        found |= flat(value, f"{name}.{key}" if name else str(key))
     return found
 
 

@@ -82,7 +82,7 @@ def make_folds(
         settings: see :class:`FoldSettings`.
         groups: one value for each image; images of one value stay in one fold (GroupKFold).
         together: near-duplicates, int64 ``[N]``; they stay in one fold too. A ``splitter`` is handed them as its groups
-            where ``groups`` is not given, and does with them what it does with groups.
+            where ``groups`` is not given, and does with them what it does with groups (:func:`torn` counts).
         splitter: an object with ``split(X, y, groups)``, instead of the splitters that the settings name.
 
     Raises:
@@ -103,6 +103,15 @@ def make_folds(
     if not folds:
         raise UserError(f"the splitter {splitter!r} gives no folds")
     return folds
+
+
+def torn(folds: Sequence[Fold], groups: Positions) -> int:
+    """Return how many images are held out by a fold whose model sees another image of their group."""
+    found = np.zeros(len(groups), dtype=bool)
+    for fold in folds:
+        seen = np.unique(groups[np.concatenate([fold.train, fold.validation])])
+        found[fold.test] |= np.isin(groups[fold.test], seen)
+    return int(found.sum())
 
 
 def digest(folds: Sequence[Fold]) -> str:

@@ -1,4 +1,8 @@
-"""The pool: the images that a study divides, kept in its folder so that every process maps the same pixels."""
+"""The pool: the images that a study divides, in one file that every process maps.
+
+Images that lie in an ``.npy`` file already (a user's own, or the cache of a folder) are read there; others are written into
+the study's folder.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,9 @@ import torch
 
 from latentia.core.atomic import storage_errors, write_atomically, write_json
 from latentia.core.errors import UserError
-from latentia.data.batches import Batches
 from latentia.data.imageset import ImageSet, PixelFormat
-from latentia.data.load import load, training_parts
+from latentia.data.load import load, mapped_pool, training_parts
+from latentia.data.rows import Rows, part_of
 from latentia.training.storage import FORMAT, load_tensors, read_json, save_tensors
 
 FOLDER = "images"
@@ -30,6 +34,9 @@ def gather_pool(data: Any, *, split_seed: int = 0, split: str | None = None, **o
         return load(data, **{key: value for key, value in options.items() if key in ("labels", "quiet")})
     if split is not None:
         return load(data, split, split_seed=split_seed, **options)
+    mapped = mapped_pool(data, split_seed=split_seed, **options)
+    if mapped is not None:
+        return mapped
     train, held = training_parts(data, split_seed=split_seed, **options)
     if held is None:
         return train
@@ -47,15 +54,25 @@ def gather_pool(data: Any, *, split_seed: int = 0, split: str | None = None, **o
     )
 
 
-def write_pool(place: Path, pool: ImageSet) -> None:
-    """Write the pool's pixels as ``pixels.npy`` and what belongs to them beside it, below ``place``."""
+def write_pool(place: Path, pool: ImageSet, *, copy: bool = False) -> None:
+    """Write the pool below ``place``: its pixels, or where they lie already, and what belongs to them.
+
+    Args:
+        place: the study's folder.
+        pool: the images.
+        copy: write the pixels even where they lie in a file already, for machines that see nothing but the folder.
+    """
     folder = place / FOLDER
     with storage_errors(folder):
         folder.mkdir(exist_ok=True)
-    save_array(folder / "pixels.npy", pool.pixels)
     tensors = {"ids": torch.from_numpy(np.ascontiguousarray(pool.ids))}
     if pool.labels is not None:
         tensors["labels"] = torch.from_numpy(np.ascontiguousarray(pool.labels))
+    file = None if copy else _file_of(pool.pixels)
+    if file is None:
+        save_array(folder / "pixels.npy", np.asarray(pool.pixels))
+    elif (rows := getattr(pool.pixels, "rows", None)) is not None:
+        tensors["rows"] = torch.from_numpy(np.ascontiguousarray(rows))
     save_tensors(folder / "index.safetensors", tensors)
     values = {
         "format": FORMAT,
@@ -64,6 +81,8 @@ def write_pool(place: Path, pool: ImageSet) -> None:
         "names": list(pool.names),
         "classes": list(pool.classes),
         "pixel_format": dataclasses.asdict(pool.format),
+        "fingerprint": pool.fingerprint,
+        "file": None if file is None else {"path": str(file), "stamp": _stamp(file)},
     }
     write_json(folder / "index.json", values)  # last: with it the pool is whole
 
@@ -77,13 +96,23 @@ def read_pool(place: Path) -> ImageSet:
     """Return the pool with its pixels memory-mapped.
 
     Raises:
-        UserError: a file of it is missing or damaged.
+        UserError: a file of it is missing, damaged or no longer the same.
     """
     folder = place / FOLDER
     index = read_json(folder / "index.json", "study")
     tensors, _ = load_tensors(folder / "index.safetensors")
+    pixel_format = PixelFormat(**index["pixel_format"])
+    elsewhere = index.get("file")
+    file = Path(elsewhere["path"]) if elsewhere else folder / "pixels.npy"
+    if elsewhere and not file.is_file():
+        raise UserError(
+            f"the pixels of {place} lie in {file}, which is not there (any more, or from this machine): bring it back"
+        )
+    pixels = load_array(file)
+    if elsewhere:
+        pixels = pixels.reshape(-1, *pixel_format.shape)
     pool = ImageSet(
-        pixels=load_array(folder / "pixels.npy"),
+        pixels=cast(Any, Rows(pixels, tensors["rows"].numpy())) if "rows" in tensors else pixels,
         names=index["names"],
         ids=tensors["ids"].numpy(),
         labels=tensors["labels"].numpy() if "labels" in tensors else None,
@@ -91,7 +120,27 @@ def read_pool(place: Path) -> ImageSet:
         source=index["source"],
         split=index["split"],
     )
-    return with_format(pool, PixelFormat(**index["pixel_format"]))
+    if elsewhere and _stamp(file) != elsewhere["stamp"] and pool.fingerprint != index["fingerprint"]:
+        raise UserError(f"the pixels of {place} lie in {file}, which has changed since: bring the old file back")
+    return with_format(pool, pixel_format)
+
+
+def _file_of(pixels: Any) -> Path | None:
+    """Return the ``.npy`` file that holds just these pixels, or the array whose rows they are; ``None`` if there is none."""
+    base = pixels.base if isinstance(pixels, Rows) else pixels
+    name = getattr(base, "filename", None)
+    if not isinstance(base, np.memmap) or name is None or not base.flags.c_contiguous:
+        return None
+    try:
+        whole = np.load(name, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None  # memory-mapped, but no .npy file
+    return Path(name).resolve() if whole.size == base.size and whole.dtype == base.dtype else None
+
+
+def _stamp(file: Path) -> list[int]:
+    found = file.stat()
+    return [found.st_size, found.st_mtime_ns]
 
 
 def with_format(images: ImageSet, pixel_format: PixelFormat) -> ImageSet:
@@ -102,40 +151,8 @@ def with_format(images: ImageSet, pixel_format: PixelFormat) -> ImageSet:
 
 def part(pool: ImageSet, rows: npt.NDArray[np.int64], *, mapped: bool = False, split: str = "train") -> ImageSet:
     """Return the images of ``pool`` at ``rows``: copied, or ``mapped``, so that processes share the pixels' memory."""
-    if not mapped:
-        return with_format(pool.select(rows, split=split), pool.format)
-    chosen = dataclasses.replace(
-        pool,
-        pixels=cast(Any, Rows(pool.pixels, rows)),
-        names=[pool.names[row] for row in rows],
-        ids=pool.ids[rows],
-        labels=None if pool.labels is None else pool.labels[rows],
-        geometry=None,
-        groups=None,
-        split=split,
-    )
+    chosen = part_of(pool, rows, split) if mapped else pool.select(rows, split=split)
     return with_format(chosen, pool.format)
-
-
-class Rows:
-    """Some rows of an array ``[N, C, H, W]``, read when they are asked for."""
-
-    def __init__(self, base: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> None:
-        self._base, self._rows = base, rows
-        self.shape, self.dtype, self.ndim = (len(rows), *base.shape[1:]), base.dtype, base.ndim
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, which: Any) -> npt.NDArray[Any]:
-        return np.asarray(self._base[self._rows[which]])
-
-
-class MappedBatches(Batches):
-    """Batches of images whose pixels are :class:`Rows`."""
-
-    def _choose_gather(self) -> Any:
-        return self._from_disk
 
 
 def save_array(path: Path, array: npt.NDArray[Any]) -> None:

@@ -16,7 +16,7 @@ import torch
 from latentia.core.atomic import write_json
 from latentia.core.errors import UserError, unknown
 from latentia.data.imageset import ImageSet
-from latentia.studies.folder import FINAL, JUDGED, fold_path, is_finished, open_result, read_folds
+from latentia.studies.folder import FINAL, JUDGED, flat, fold_path, is_finished, open_result, read_folds
 from latentia.studies.folds import Fold
 from latentia.studies.pool import load_array, read_pool, save_array
 from latentia.studies.statistics import Estimate, estimate, factor, paired_p_value
@@ -197,23 +197,39 @@ class Comparison:
         metric: the figure compared.
         difference: of the first's figure less the second's, over folds.
         p_value: two-sided, of the corrected paired t-test; NaN of a single fold.
+        values: the figure of each, fold by fold.
+        settings: what they differ in, by dotted names.
     """
 
     names: tuple[str, str]
     metric: str
     difference: Estimate
     p_value: float
+    values: tuple[tuple[float, ...], tuple[float, ...]]
+    settings: dict[str, tuple[Any, Any]]
+
+    @property
+    def verdict(self) -> str:
+        """What the test says, at five per cent."""
+        if not self.p_value < 0.05:
+            return "no difference that these folds can tell"
+        return f"{self.names[self.difference.mean > 0]} is lower"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {**dataclasses.asdict(self), "verdict": self.verdict}
 
     def __str__(self) -> str:
         first, second = self.names
         found = self.difference
-        verdict = "no difference that these folds can tell"
-        if self.p_value < 0.05:
-            verdict = f"{second if found.mean > 0 else first} is lower"
-        return (
-            f"{self.metric}: {first} - {second} = {found.mean:+.3g}, 95 % interval {found.low:+.3g} to {found.high:+.3g}, "
-            f"p = {self.p_value:.3g} (corrected paired t-test over {len(found.values)} folds): {verdict}"
+        lines = [f"{key}: {one} in {first}, {other} in {second}" for key, (one, other) in self.settings.items()]
+        means = [float(np.mean(values)) for values in self.values]
+        lines.append(
+            f"{self.metric}: {first} {means[0]:.5g}, {second} {means[1]:.5g}; difference {found.mean:+.3g}, 95 % interval "
+            f"{found.low:+.3g} to {found.high:+.3g}, p = {self.p_value:.3g} (corrected paired t-test over "
+            f"{len(found.values)} folds): {self.verdict}"
         )
+        return "\n".join(lines)
 
 
 def open_crossvalidation(path: str | os.PathLike[str]) -> CrossValidation:
@@ -248,7 +264,15 @@ def compare(first: CrossValidation, second: CrossValidation, metric: str = METRI
         metric,
         estimate(differences, first.overlap),
         paired_p_value(differences, first.overlap),
+        (first.metrics[metric].values, second.metrics[metric].values),
+        _differing(first, second),
     )
+
+
+def _differing(first: CrossValidation, second: CrossValidation) -> dict[str, tuple[Any, Any]]:
+    one, other = flat(first.description["study"]), flat(second.description["study"])
+    keys = dict.fromkeys([*one, *other])
+    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
 
 
 def width_advice(result: CrossValidation) -> str:

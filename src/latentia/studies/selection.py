@@ -15,12 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from latentia.core.errors import UserError, unknown
+from latentia.core.errors import Interrupted, LatentiaError, StorageError, UserError, unknown
 from latentia.core.spec import parse
 from latentia.presets import design
 from latentia.studies.crossvalidation import crossvalidate
 from latentia.studies.result import METRIC, CrossValidation, compare
+from latentia.studies.search import Range, Setting, corners, need_optuna, optuna_search, read_range
 from latentia.studies.statistics import Estimate
+from latentia.training.asked import separate
 from latentia.training.run_folder import RunFolder
 from latentia.training.storage import load_model
 
@@ -59,12 +61,14 @@ class Selection:
         metric: the figure that judges.
         candidates: the best first.
         recommended: the simplest of those within one standard error of the best.
+        note: how the settings were found, where they are not all combinations.
     """
 
     path: Path
     metric: str
     candidates: tuple[Candidate, ...]
     recommended: Candidate
+    note: str = ""
 
     @property
     def limit(self) -> float:
@@ -78,6 +82,7 @@ class Selection:
             "metric": self.metric,
             "recommended": self.recommended.name,
             "limit": self.limit,
+            "note": self.note,
             "candidates": [
                 {
                     "name": each.name,
@@ -106,6 +111,8 @@ class Selection:
                 f" {mark} {each.name:<{width}} {each.figure.mean:>11.5g} {each.figure.std:>9.2g} {each.code_size:>6,} "
                 f"{each.weights:>10,}   {versus}" + ("" if each.steady else "  unsteady")
             )
+        if self.note:
+            lines.append(self.note)
         lines.append(
             f"recommended: {self.recommended.name}: the simplest that is within one standard error of the best"
         )
@@ -118,11 +125,13 @@ def select(
     *,
     metric: str = METRIC,
     grid: Mapping[str, Any] | None = None,
+    search: str = "grid",
+    trials: int = 20,
     runs: str | os.PathLike[str] = "runs",
     say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Selection:
-    """Cross-validate every combination of settings on the same folds and recommend one.
+    """Cross-validate settings on the same folds and recommend one.
 
     Args:
         data: whatever :func:`latentia.load` takes.
@@ -130,33 +139,97 @@ def select(
         metric: the figure to judge by: ``reconstruction_mse``, or any that all the settings have and mean the same by
             (losses of different likelihoods do not compare).
         grid: values by option, such as ``{"latent_dim": [2, 8, 32]}``; a text with commas stands for several values.
+        search: ``grid`` tries every combination; ``optuna`` tries ``trials`` of them, and takes ranges such as ``"2..64"``.
+        trials: how many settings Optuna tries; the same ones again where ``split_seed`` is the same.
         runs: where the results' folders are; a setting that is there already is not trained again.
         say: told what a person should know.
         **options: what :func:`crossvalidate` takes, the same for all.
 
     Raises:
-        UserError: a setting is wrong, all are the same, or the metric is not one of theirs.
+        UserError: a setting is wrong (found out before anything is trained), or ``metric`` is no figure of all of them.
+        LatentiaError: a fold failed; in a search a setting that fails is left out, unless all do.
     """
-    settings = combinations(presets, grid or {})
-    for _, preset, chosen in settings:  # a mistake in the last is told before the first is trained
-        design(preset, {key: value for key, value in chosen.items() if not _trains(key)})
-    results: dict[str, CrossValidation] = {}
+    tell = say or (lambda text: None)
     given = dict(options.pop("options", None) or {})
-    for number, (name, preset, chosen) in enumerate(settings):
-        if say is not None:
-            say(f"setting {number + 1} of {len(settings)}: {name}")
-        results[name] = crossvalidate(
-            data, preset, runs=runs, say=say, options={**given, **chosen}, **{"final": False, **options}
-        )
-    for result in results.values():
-        if metric not in result.metrics:
-            raise unknown("figure", metric, result.metrics)
+    results: dict[str, CrossValidation] = {}
+    failed: list[str] = []
+
+    def attempt(setting: Setting) -> float:
+        name, preset, chosen = setting
+        if name not in results:
+            found = crossvalidate(
+                data, preset, runs=runs, say=say, options={**given, **chosen}, **{"final": False, **options}
+            )
+            if metric not in found.metrics:
+                raise unknown("figure", metric, found.metrics)
+            results[name] = found
+        return results[name].metrics[metric].mean
+
+    def attempt_or_leave(setting: Setting) -> float | None:
+        tell(f"trial {len(tried) + 1} of {trials}: {setting[0]}")
+        tried.append(setting[0])
+        try:
+            return attempt(setting)
+        except (UserError, Interrupted, StorageError):
+            raise
+        except LatentiaError as error:
+            tell(f"{setting[0]} is left out: {error}")
+            failed.append(setting[0])
+            return None
+
+    tried: list[str] = []
+    if search == "optuna":
+        if trials < 2:
+            raise UserError(f"trials is {trials}, but a search needs 2 or more")
+        need_optuna()
+        chosen_presets, axes = _space(presets, grid or {})
+        for preset, chosen in corners(chosen_presets, axes):
+            _check(preset, chosen)
+        optuna_search(chosen_presets, axes, trials, options.get("split_seed") or 0, attempt_or_leave)
+    elif search == "grid":
+        settings = combinations(presets, grid or {})
+        for _, preset, chosen in settings:  # a mistake in the last is told before the first is trained
+            _check(preset, chosen)
+        for number, setting in enumerate(settings):
+            tell(f"setting {number + 1} of {len(settings)}: {setting[0]}")
+            attempt(setting)
+    else:
+        raise unknown("search", search, ("grid", "optuna"))
+    if not results:
+        raise LatentiaError(f"none of the {trials} settings could be trained: choose other ranges")
     candidates = judge(results, metric)
+    note = f"found by Optuna in {trials} trials, {len(results)} of them different" if search == "optuna" else ""
+    if failed:
+        note += f"; {len(failed)} failed and are left out: {', '.join(dict.fromkeys(failed))}"
     source = Path(next(iter(results.values())).description["data"]["source"]).stem or "images"
     folder = RunFolder.create(Path(runs), f"{source}-select", {"kind": "selection"})
-    found = Selection(folder.path, metric, candidates, recommend(candidates))
+    found = Selection(folder.path, metric, candidates, recommend(candidates), note)
     folder.update(status="finished", selection=found.to_json())
     return found
+
+
+def _space(presets: str | Sequence[str], grid: Mapping[str, Any]) -> tuple[list[str], dict[str, Range | list[Any]]]:
+    """Return the presets and what each option may be.
+
+    Raises:
+        UserError: there is nothing to choose.
+    """
+    texts = [presets] if isinstance(presets, str) else list(presets)
+    expanded = [each for text in texts for each in expand_preset(text)]
+    axes = {
+        key: read_range(key, value) or values(value)
+        for key, value in ((key.replace("-", "_"), value) for key, value in grid.items())
+    }
+    if len(expanded) < 2 and all(not isinstance(axis, Range) and len(axis) < 2 for axis in axes.values()):
+        raise UserError(
+            "there is one setting only, so nothing to search: give a range or several values, such as --latent-dim 2..64"
+        )
+    return expanded, axes
+
+
+def _check(preset: str, chosen: Mapping[str, Any]) -> None:
+    asked = separate(None, chosen)
+    design(preset, asked.design)
 
 
 def judge(results: Mapping[str, CrossValidation], metric: str) -> tuple[Candidate, ...]:
@@ -202,6 +275,9 @@ def combinations(presets: str | Sequence[str], grid: Mapping[str, Any]) -> list[
     texts = [presets] if isinstance(presets, str) else list(presets)
     expanded = [each for text in texts for each in expand_preset(text)]
     axes = {key.replace("-", "_"): values(value) for key, value in grid.items()}
+    for key, value in grid.items():
+        if read_range(key, value):
+            raise UserError(f"{key} is the range {value!r}, which is for --search optuna: list values, such as 2,8,32")
     found = []
     for preset, *chosen in itertools.product(expanded, *axes.values()):
         options = dict(zip(axes, chosen, strict=True))
@@ -251,9 +327,3 @@ def values(given: Any, *, keep_brackets: bool = False) -> list[Any]:
     if keep_brackets:
         return items
     return [item[1:-1] if item.startswith("(") and item.endswith(")") else item for item in items]
-
-
-def _trains(key: str) -> bool:
-    from latentia.training.settings import TrainSettings
-
-    return key in {field.name for field in dataclasses.fields(TrainSettings)}

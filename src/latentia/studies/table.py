@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from latentia.studies.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -24,10 +26,10 @@ def table(result: CrossValidation) -> str:
         f"code of {result.codes.shape[1]} values",
         f"  {'out of fold, mean over images':<32}{'mean':>11}{'std':>11}   95 % interval (corrected for overlap)",
     ]
-    # a term that is the loss itself is left out
-    loss = result.metrics.get("loss")
+    twins = {"reconstruction": "loss", "mse": METRIC}  # left out where they are the same figure under another name
     for name, figure in result.metrics.items():
-        if name == "reconstruction" and loss is not None and figure.values == loss.values:
+        twin = result.metrics.get(twins.get(name, ""))
+        if twin is not None and np.allclose(figure.values, twin.values, rtol=1e-5):
             continue
         lines.append(f"  {_label(name):<32}{figure.mean:>11.5g}{figure.std:>11.2g}   {_interval(figure)}")
     lines.append(f"  {'fold':<6}{'held out':>9}{'best epoch':>12}{'seconds':>9}   {METRIC}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,8 @@ def start_run(
     *,
     choice: DataChoice,
     prepare: Callable[[Autoencoder], dict[str, Any]] | None = None,
+    place: Path | None = None,
+    notes: Mapping[str, Any] | None = None,
     quiet: bool = False,
     say: Say = lambda text: None,
 ) -> tuple[RunFolder, Autoencoder]:
@@ -72,6 +74,8 @@ def start_run(
         runs: where the run's folder is made.
         choice: how the images were asked for.
         prepare: called with the new model before training, to bring weights along; what it returns goes into ``run.json``.
+        place: the run's own folder, instead of the next numbered one below ``runs``; a run begun there is gone on with.
+        notes: further entries of ``run.json``.
         quiet: no progress.
         say: told what a person should know (device, notes on the data).
     """
@@ -90,8 +94,12 @@ def start_run(
         "device": describe_device(device),
         "data": describe_data(train, validation, choice),
         **({"origin": origin} if origin else {}),
+        **(notes or {}),
     }
-    folder = RunFolder.create(Path(runs), f"{Path(train.source).stem or 'images'}-{design.preset}", description)
+    if place is None:
+        folder = RunFolder.create(Path(runs), f"{Path(train.source).stem or 'images'}-{design.preset}", description)
+    else:
+        folder = RunFolder.at(place, description)
     write_json(folder.path / "model.json", model_description(model))
     if origin:
         save_model(folder.path / "last", model)  # where the run began, so that it can begin again after a kill

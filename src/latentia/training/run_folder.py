@@ -46,6 +46,20 @@ class RunFolder:
         return folder
 
     @classmethod
+    def at(cls, path: Path, description: dict[str, Any]) -> Self:
+        """Return the folder ``path`` of a run, made with its ``run.json`` where there is none yet.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with storage_errors(path):
+            (path / "last").mkdir(parents=True, exist_ok=True)
+        if not (path / "run.json").is_file():
+            entries = {**_circumstances(), "format": FORMAT, "status": "running", **description}
+            write_json(path / "run.json", entries)
+        return cls(path)
+
+    @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
         """Return the folder at ``path``.
 

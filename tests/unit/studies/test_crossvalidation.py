@@ -93,28 +93,33 @@ def test_processes_change_no_figure(finished: CrossValidation, tmp_path: Path) -
     assert compare(result, finished).p_value == 1
 
 
+def interrupting(result: str, number: int) -> Outcome:
+    """Do fold 1 with a Ctrl-C at its third step."""
+    from latentia.training.trainer import Trainer
+
+    if number != 1:
+        return run_fold(result, number)
+    original, calls = Trainer.train_step, []
+
+    def step(self: Any, *rest: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "train_step", step)
+        return run_fold(result, number)
+
+
+def failing(result: str, number: int) -> Outcome:
+    return Outcome(number, "the loss is no longer finite") if number == 0 else run_fold(result, number)
+
+
 def test_an_interrupted_fold_is_taken_up_again(
     finished: CrossValidation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupting(result: str, number: int) -> Outcome:
-        if number == 1:
-            original = workers_trainer.Trainer.train_step
-            calls = []
-
-            def step(self: Any, *rest: Any) -> Any:
-                calls.append(1)
-                if len(calls) == 3:
-                    os.kill(os.getpid(), signal.SIGINT)
-                return original(self, *rest)
-
-            with monkeypatch.context() as patch:
-                patch.setattr(workers_trainer.Trainer, "train_step", step)
-                return run_fold(result, number)
-        return run_fold(result, number)
-
-    import latentia.training.trainer as workers_trainer
-
-    monkeypatch.setattr(module, "run_folds", lambda *given: workers.run_folds(*given, work=interrupting))
+    monkeypatch.setattr(module, "run_folds", lambda *given: workers.run_folds(*given, work=f"{__name__}:interrupting"))
     with pytest.raises(Interrupted, match="the same command goes on") as caught:
         crossvalidate(some_images(), "dae", folds=3, runs=tmp_path, **SMALL)
     assert caught.value.exit_code == 130
@@ -137,11 +142,10 @@ def dying(result: str, number: int) -> Outcome:
 
 def test_a_dead_worker_is_reported_and_the_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(module, "run_folds", lambda *given: workers.run_folds(*given, work=dying))
+    monkeypatch.setattr(module, "run_folds", lambda *given: workers.run_folds(*given, work=f"{__name__}:dying"))
     with pytest.raises(LatentiaError, match=r"1 of 3 trainings in .* fold 1: its worker process died") as caught:
         crossvalidate(some_images(), folds=3, runs=tmp_path, jobs=2, say=said.append, **SMALL)
     assert "\n" not in str(caught.value)
-    assert any("a worker process died" in text for text in said)
     before = state(next(tmp_path.iterdir()))
     monkeypatch.undo()
     result = crossvalidate(some_images(), folds=3, runs=tmp_path, **SMALL)
@@ -150,10 +154,7 @@ def test_a_dead_worker_is_reported_and_the_others_stay(tmp_path: Path, monkeypat
 
 
 def test_a_failed_fold_is_named_and_the_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(result: str, number: int) -> Outcome:
-        return Outcome(number, "the loss is no longer finite") if number == 0 else run_fold(result, number)
-
-    monkeypatch.setattr(module, "run_folds", lambda *given: workers.run_folds(*given, work=failing))
+    monkeypatch.setattr(module, "run_folds", lambda *given: workers.run_folds(*given, work=f"{__name__}:failing"))
     with pytest.raises(LatentiaError, match=r"1 of 3 trainings in .* fold 0: the loss is no longer finite"):
         crossvalidate(some_images(), folds=3, runs=tmp_path, **SMALL)
 
@@ -215,3 +216,83 @@ def test_numbers_out_of_range(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=f"{name} is {value}, but it must be"):
             crossvalidate(some_images(), runs=tmp_path, **{name: value}, **SMALL)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_splitter_that_tears_near_duplicates_apart_is_told_on(tmp_path: Path) -> None:
+    from sklearn.model_selection import GroupKFold, KFold
+
+    pixels = np.concatenate([some_images(15), some_images(15)])  # every image twice
+    loose = crossvalidate(pixels, splitter=KFold(3), runs=tmp_path, final=False, **SMALL)
+    note = loose.description["duplicates"]["note"]
+    assert (
+        "15 of 30 images are near-duplicates of another, and the splitter does not keep them together: 30 images"
+        in note
+    )
+    assert "stay in its fold" not in str(loose)
+    kept = crossvalidate(pixels, splitter=GroupKFold(3), runs=tmp_path, final=False, **SMALL)
+    assert "15 of 30 images are near-duplicates of another and stay in its fold" in str(kept)
+    groups = np.arange(30) % 2
+    torn = crossvalidate(some_images(), groups=groups, splitter=KFold(3), runs=tmp_path, final=False, **SMALL)
+    assert "the splitter does not keep groups together: 30 images" in str(torn)
+
+
+class Halves:
+    """A splitter with no text form of its own: its ``repr`` is another one each time."""
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Any:
+        yield np.arange(15), np.arange(15, 30)
+        yield np.arange(15, 30), np.arange(15)
+
+
+def test_a_splitter_of_ones_own_finds_its_result_again(tmp_path: Path) -> None:
+    first = crossvalidate(some_images(), splitter=Halves(), runs=tmp_path, final=False, **SMALL)
+    again = crossvalidate(some_images(), splitter=Halves(), runs=tmp_path, final=False, **SMALL)
+    assert again.path == first.path
+
+
+def test_pixels_that_lie_in_a_file_are_not_copied(finished: CrossValidation, tmp_path: Path) -> None:
+    file = tmp_path / "images.npy"
+    np.save(file, some_images(40))
+    result = crossvalidate(file, folds=3, runs=tmp_path / "runs", **SMALL)
+    assert not (result.path / "images" / "pixels.npy").exists()
+    held = len(result.images)
+    assert held == 36  # the test images are left out
+    np.testing.assert_array_equal(np.asarray(result.images.pixels)[:, 0], some_images(40)[result.images.ids])
+    copied = crossvalidate(np.asarray(result.images.pixels), folds=3, runs=tmp_path / "copied", **SMALL)
+    assert (copied.path / "images" / "pixels.npy").exists()
+    before = state(result.path)
+    os.utime(file)  # touched, but the same
+    assert crossvalidate(file, folds=3, runs=tmp_path / "runs", **SMALL).path == result.path
+    assert state(result.path) == before
+    np.save(file, 255 - some_images(40))
+    with pytest.raises(UserError, match=r"lie in .*images.npy, which has changed since: bring the old file back"):
+        _ = open_crossvalidation(result.path).images
+    file.unlink()
+    with pytest.raises(UserError, match=r"lie in .*images.npy, which is not there"):
+        _ = open_crossvalidation(result.path).images
+
+
+def test_a_slice_of_a_mapped_file_is_copied(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", some_images(40))
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    for part in (mapped[5:35], mapped[::-1]):
+        result = crossvalidate(part, folds=3, runs=tmp_path / "runs", final=False, **SMALL)
+        np.testing.assert_array_equal(np.asarray(result.images.pixels)[:, 0], part)
+
+
+def test_the_public_result_draws_itself(finished: CrossValidation) -> None:
+    from latentia import api
+
+    result = api.open_crossvalidation(finished.path)
+    assert [axes.get_xlabel() for axes in result.figure().axes][-1] == "epoch"
+    assert "out-of-fold" in result.figure("fold-figures").axes[0].get_xlabel()
+    with pytest.raises(UserError, match="there is no picture called 'loss'"):
+        result.figure("loss")
+    assert {path.stem for path in result.draw()} == {"loss-bands", "fold-figures", "worst-out-of-fold"}
+
+
+def test_a_fold_is_a_run_like_any_other(finished: CrossValidation) -> None:
+    described = json.loads((finished.folds[1].path / "run.json").read_text())
+    assert described["fold"] == 1
+    assert described["status"] == "finished"
+    assert described["created"] == finished.description["created"]

@@ -6,25 +6,15 @@ from typing import Any
 
 import click
 
-from latentia.cli.options import DesignCommand, data_options, parse_size, settings_options
-from latentia.training.settings import TrainSettings
+from latentia.cli.options import DesignCommand, parse_size, read_weights, training_options
 
 
 @click.command(cls=DesignCommand, name="train")
 @click.argument("data", required=False)
 @click.option("--preset", default="cae", show_default=True, help="a named autoencoder, such as vae or vae:beta=4")
-@click.option("--latent-dim", metavar="INT", help="numbers in a code (channels at each position of a spatial one)")
-@click.option("--target", metavar="all|changed", help="the pixels that count: all, or those the corruption changed")
-@click.option("--weight", "weights", multiple=True, metavar="TERM=FACTOR", help="the factor of a term of the loss")
-@settings_options(TrainSettings)
-@data_options
-@click.option("--split", metavar="train|validation|test|all", help="the part of DATA to train on and validate with")
-@click.option("--split-seed", type=int, help="the seed of the validation split  [default: 0]")
-@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="where run folders are made")
+@training_options("the part of DATA to train on and validate with")
 @click.option("--from", "init_from", metavar="RUN", help="start from the matching layers of this run's model")
 @click.option("--resume", metavar="RUN", help="go on with this unfinished run, with its own data and settings")
-@click.option("--no-figures", is_flag=True, help="draw no pictures")
-@click.option("--quiet", is_flag=True, help="no progress on stderr")
 @click.pass_context
 def command(ctx: click.Context, /, data: str | None, resume: str | None, **given: Any) -> None:
     """Train an autoencoder on DATA; the last line of stdout is the folder of the run.
@@ -47,7 +37,7 @@ def command(ctx: click.Context, /, data: str | None, resume: str | None, **given
         run = api.train(resume=resume, figures=figures, quiet=quiet)
     else:
         given["size"] = parse_size(given["size"])
-        options = {**ctx.obj, **given, **dict(_weight(text) for text in weights)}
+        options = {**ctx.obj, **given, **read_weights(weights)}
         if split_seed is not None:
             options["split_seed"] = split_seed
         seed = {"split_seed": options.pop("split_seed")} if "split_seed" in options else {}
@@ -56,12 +46,3 @@ def command(ctx: click.Context, /, data: str | None, resume: str | None, **given
         )
     click.echo(run.summary())
     click.echo(run.path)
-
-
-def _weight(text: str) -> tuple[str, str]:
-    from latentia.core.errors import UserError
-
-    term, equals, factor = text.partition("=")
-    if not equals:
-        raise UserError(f"--weight {text!r} cannot be read: write TERM=FACTOR, such as kl=0.5")
-    return f"weight.{term}", factor
