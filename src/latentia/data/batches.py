@@ -121,13 +121,16 @@ class Batches:
         in_order = self.seed is None and hasattr(mmap, "MADV_DONTNEED") and pixels.mode == "r"
 
         def read(chosen: Tensor) -> Tensor:
-            # in rising order the disk reads forwards; then back to the order that was asked for
-            order = np.argsort(chosen.numpy())
-            rows = np.empty((len(chosen), *pixels.shape[1:]), dtype=pixels.dtype)
-            rows[order] = pixels[chosen.numpy()[order]]
+            places = chosen.numpy()
             if in_order:
+                rows = np.array(pixels[places[0] : places[-1] + 1])
                 # what was read is not read again: without this the whole file would stand in memory at the end
                 pixels._mmap.madvise(mmap.MADV_DONTNEED)
+                return _tensor(rows)
+            # in rising order the disk reads forwards; then back to the order that was asked for
+            order = np.argsort(places)
+            rows = np.empty((len(chosen), *pixels.shape[1:]), dtype=pixels.dtype)
+            rows[order] = pixels[places[order]]
             return _tensor(rows)
 
         with ThreadPoolExecutor(max_workers=1) as reader:

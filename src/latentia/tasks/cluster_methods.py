@@ -110,15 +110,18 @@ def _communities(points: Points, count: int | None, seed: int) -> Fit:
     rows: list[dict[str, float]] = [
         {"clusters": k, "modularity": course[k - 1], "gain": share} for k, share in enumerate(gain_shares(course), 2)
     ]
-    criterion = "given" if count is not None else "modularity: the last number before its gain falls"
+    criterion = "given" if count is not None else "modularity, whose gain falls behind it"
     return Fit(found.labels, found.membership, tuple(rows), criterion)
 
 
 def _k_means(points: Points, count: int | None, seed: int) -> Fit:
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     def once(some: Points, k: int, state: int) -> tuple[Any, Any]:
-        model = KMeans(k, n_init=5, random_state=state).fit(some)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # codes that coincide make fewer clusters
+            model = KMeans(k, n_init=5, random_state=state).fit(some)
         distances = np.sort(model.transform(some), axis=1)
         if k == 1:
             return model.labels_, np.ones(len(some))

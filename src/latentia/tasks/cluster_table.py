@@ -14,12 +14,18 @@ AROUND = 3  # rows of evidence to either side of the chosen number
 def table(clusters: Clusters) -> str:
     """Return the summary, the evidence for the number of clusters, and the agreement with labels where there are any."""
     about = clusters.about
+    how = "number given" if about["criterion"] == "given" else f"number found by {about['criterion']} (no labels used)"
     lines = [
-        f"{clusters.count} clusters of {len(clusters):,} images of {about['source']}: {about['method']} on {about['space']}, "
-        f"number {about['criterion']}" + ("" if about["criterion"] == "given" else " (no labels were used)"),
-        f"stability {_shown(clusters.stability)}: mean adjusted Rand index between {about['repeats']} re-runs on other images",
+        f"{clusters.count} clusters of {len(clusters):,} images of {about['source']}: {about['method']} on "
+        f"{about['space']}, {how}",
         f"  {'cluster':>7}{'images':>9}{'cohesion':>10}{'stability':>11}{'sure':>8}",
     ]
+    if about["repeats"] > 1:
+        lines.insert(
+            1,
+            f"stability {_shown(clusters.stability)}: mean adjusted Rand index between {about['repeats']} re-runs "
+            "on other images",
+        )
     lines += [
         f"  {each.cluster:>7}{each.size:>9,}{_shown(each.cohesion):>10}{_shown(each.stability):>11}{_shown(each.sure):>8}"
         for each in clusters.summaries

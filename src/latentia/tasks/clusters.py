@@ -207,10 +207,11 @@ def csv_bytes(header: Sequence[str], rows: Any) -> bytes:
 
 
 def _filled(path: Path) -> bool:
+    """Return whether a person has written names into the file: whether a line holds more than a number."""
     if not path.is_file():
         return False
-    with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-        return any((row.get("name") or "").strip() for row in csv.DictReader(file))
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[1:]
+    return any(not line.strip(' ,;\t"').isdecimal() for line in lines if line.strip(' ,;\t"'))
 
 
 def _save(path: Path, codes: npt.NDArray[Any]) -> None:

@@ -9,6 +9,7 @@ several starts can be kept, and its course over the number of clusters K tells t
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from itertools import pairwise
 from typing import Any
 
@@ -54,6 +55,7 @@ def communities(graph: Any, count: int | None = None, seed: int = 0, starts: int
         starts: how many partitions are made; the one of greatest modularity is returned.
     """
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     images = graph.shape[0]
     wanted = count or 1
@@ -62,7 +64,9 @@ def communities(graph: Any, count: int | None = None, seed: int = 0, starts: int
     found: list[tuple[Labels, list[Labels], list[float]]] = []
     for start in range(starts):
         state = derive(seed, "communities", start) % 2**31
-        small = KMeans(pieces, n_init=1, random_state=state).fit_predict(points).astype(np.int64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # rows that coincide make fewer pieces
+            small = KMeans(pieces, n_init=1, random_state=state).fit_predict(points).astype(np.int64)
         if len(np.unique(small)) < wanted:  # rows that coincide: whatever is asked for is then arbitrary, but given
             small = np.arange(images, dtype=np.int64) % pieces
         small = _compact(moved(graph, small, state, least=wanted))
@@ -87,17 +91,17 @@ def communities(graph: Any, count: int | None = None, seed: int = 0, starts: int
 def choose_count(course: list[float]) -> int:
     """Return the number of clusters behind which one more adds least: where the gain falls most.
 
-    K equal clusters without edges between them have modularity 1 - 1/K, so one more adds 1/(K (K - 1)). The gain at K as a
-    multiple of that is about 1 as long as true groups come apart, and falls when a true group is cut. The K before the deepest
-    fall is taken. Nothing gained at 2 means one cluster.
+    K equal clusters without edges between them have modularity 1 - 1/K, so the K-th adds 1/(K (K - 1)). The gain as a multiple
+    of that is about 1 as long as true groups come apart, and falls when a true group is cut in two. The K before the deepest
+    fall is taken; a gain above 1 counts as 1, and a loss as 0. Nothing gained at 2 means one cluster.
     """
-    shares = gain_shares(course)
+    shares = np.clip(gain_shares(course), 0.0, 1.0)
     if len(shares) < 1 or shares[0] < 0.1:
         return 1
-    falls = [first - second for first, second in zip(shares, [*shares[1:], 0.0], strict=True)]
-    # the last one has no successor and cannot be judged unless it is all there is
-    usable = falls[:-1] if len(falls) > 1 else falls
-    return int(np.argmax(usable[: MOST - 1])) + 2
+    falls = (shares - np.append(shares[1:], 0.0))[: MOST - 1]
+    if len(falls) > 1 and len(shares) < MOST:
+        falls = falls[:-1]  # behind the last one nothing is known
+    return int(np.argmax(falls)) + 2
 
 
 def gain_shares(course: list[float]) -> list[float]:
