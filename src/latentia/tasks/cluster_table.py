@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from latentia.tasks.clusters import Clusters
 
+SURE = 0.8  # stability below which the number of clusters is not to be trusted
 AROUND = 3  # rows of evidence to either side of the chosen number
 
 
@@ -45,6 +46,10 @@ def table(clusters: Clusters) -> str:
         lines += [
             f"  {each.name:<24}{each.accuracy:>10.4f}{each.nmi:>8.4f}{each.ari:>8.4f}" for each in clusters.agreement
         ]
+    if clusters.stability < SURE:
+        lines.append(
+            f"stability is below {SURE}: groups and their number are not certain; look at the sheets, or try another --clusters"
+        )
     return "\n".join(lines)
 
 

@@ -26,6 +26,8 @@ PIECES = 60  # small clusters to begin with, or 3 K where that is more
 STARTS = 4
 MOST = 30  # clusters that are looked for
 MOVES = 200
+APART = 0.01  # so little of the edges that chance would give is none
+LITTLE = 0.25  # of the mean cluster: below it a cluster is a splinter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,7 @@ def communities(graph: Any, count: int | None = None, seed: int = 0, starts: int
             small = KMeans(pieces, n_init=1, random_state=state).fit_predict(points).astype(np.int64)
         if len(np.unique(small)) < wanted:  # rows that coincide: whatever is asked for is then arbitrary, but given
             small = np.arange(images, dtype=np.int64) % pieces
-        small = _compact(moved(graph, small, state, least=wanted))
+        small = _compact(moved(graph, _apart(graph, small), state, least=wanted))
         merges, course = merged(graph, small)
         found.append((small, merges, course))
     if count is None:
@@ -123,9 +125,14 @@ def merged(graph: Any, labels: Labels) -> tuple[list[Labels], list[float]]:
     quality = float(np.trace(edges) - (volume**2).sum())
     maps, course = [place.copy()], [quality]
     while len(alive) > 1:
-        gain = 2 * (edges[np.ix_(alive, alive)] - np.outer(volume[alive], volume[alive]))
-        np.fill_diagonal(gain, -np.inf)
-        row, column = np.unravel_index(int(gain.argmax()), gain.shape)
+        between, chance = edges[np.ix_(alive, alive)], np.outer(volume[alive], volume[alive])
+        gain = 2 * (between - chance)
+        small = volume[alive] < LITTLE / len(alive)
+        # groups without edges between them stay apart for as long as others can be merged, unless one is a splinter
+        foreign = (between < APART * chance) & ~(small[:, None] | small[None, :])
+        cost = np.where(foreign, gain - 2.0, gain)
+        np.fill_diagonal(cost, -np.inf)
+        row, column = np.unravel_index(int(cost.argmax()), cost.shape)
         keep, gone = alive[int(row)], alive[int(column)]
         quality += float(gain[row, column])
         edges[keep] += edges[gone]
@@ -161,6 +168,14 @@ def moved(graph: Any, labels: Labels, seed: int, least: int = 1) -> Labels:
         if not (gain[images, better] > gain[images, labels] + 1e-12).any():
             break
     return labels
+
+
+def _apart(graph: Any, labels: Labels) -> Labels:
+    """Return the labels with clusters divided that hold images of more than one connected component."""
+    from scipy.sparse.csgraph import connected_components
+
+    _, component = connected_components(graph, directed=False)
+    return _compact(labels * (int(component.max()) + 1) + component)
 
 
 def _between(graph: Any, labels: Labels) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import sys
@@ -109,6 +110,18 @@ def test_the_graph_of_few_and_equal_points() -> None:
             assert count is None or len(np.unique(found.labels)) == count, (points.shape, count)
 
 
+def test_groups_without_edges_between_them_are_not_mixed() -> None:
+    random = np.random.default_rng(0)
+    truth = np.repeat(np.arange(3), 100)
+    along = random.uniform(-1, 1, 300)[:, None] * np.array([[3.0, 0, 0, 0]])
+    points = (np.eye(4)[truth] * 20 + along + random.normal(0, 0.02, (300, 4))).astype(np.float32)
+    graph = neighbour_graph(points)
+    assert agreement("", communities(graph, 3).labels, truth).accuracy == 1.0
+    for count in (None, 4, 5, 7, 9):
+        labels = communities(graph, count).labels
+        assert all(len(np.unique(truth[labels == each])) == 1 for each in np.unique(labels)), count
+
+
 def test_a_large_graph_uses_few_eigenvectors() -> None:
     points, truth = groups(5, each=150)
     assert spectral_embedding(neighbour_graph(points), 7).shape == (750, 7)
@@ -151,6 +164,11 @@ def test_digits_are_clustered_better_than_their_pixels(clusters: Clusters) -> No
     for part in ("beside the labels", "k-means on pixels", "k-means on PCA", "<- taken", "no labels used", "stability"):
         assert part in text
     json.dumps(clusters.to_json(), allow_nan=False)
+
+
+def test_unstable_clusters_are_said_to_be(clusters: Clusters) -> None:
+    assert "not certain" in str(dataclasses.replace(clusters, stability=0.5))
+    assert "not certain" not in str(dataclasses.replace(clusters, stability=0.95))
 
 
 def test_labels_take_no_part(run: Run, clusters: Clusters) -> None:
