@@ -22,10 +22,10 @@ from latentia.tasks.neighbour_graph import spectral_embedding
 Labels = npt.NDArray[np.int64]
 
 DIMENSIONS = 20  # of the spectral embedding, or 2 K where that is more
-PIECES = 60  # small clusters to begin with, or 3 K where that is more
+PIECES = 120  # small clusters to begin with, or 3 K where that is more
 STARTS = 4
 MOST = 30  # clusters that are looked for
-MOVES = 200
+MOVES, FIRST_MOVES = 200, 30  # rounds in which images move: at the end, and among the small clusters
 APART = 0.01  # so little of the edges that chance would give is none
 LITTLE = 0.25  # of the mean cluster: below it a cluster is a splinter
 
@@ -71,7 +71,7 @@ def communities(graph: Any, count: int | None = None, seed: int = 0, starts: int
             small = KMeans(pieces, n_init=1, random_state=state).fit_predict(points).astype(np.int64)
         if len(np.unique(small)) < wanted:  # rows that coincide: whatever is asked for is then arbitrary, but given
             small = np.arange(images, dtype=np.int64) % pieces
-        small = _compact(moved(graph, _apart(graph, small), state, least=wanted))
+        small = _compact(moved(graph, _apart(graph, small), state, wanted, FIRST_MOVES))
         merges, course = merged(graph, small)
         found.append((small, merges, course))
     if count is None:
@@ -145,7 +145,7 @@ def merged(graph: Any, labels: Labels) -> tuple[list[Labels], list[float]]:
     return maps[::-1], course[::-1]
 
 
-def moved(graph: Any, labels: Labels, seed: int, least: int = 1) -> Labels:
+def moved(graph: Any, labels: Labels, seed: int, least: int = 1, rounds: int = MOVES) -> Labels:
     """Move images to the cluster where they add most modularity, half of them at a time, until none would move.
 
     A cluster may run empty, but not so that fewer than ``least`` are left.
@@ -154,7 +154,7 @@ def moved(graph: Any, labels: Labels, seed: int, least: int = 1) -> Labels:
     degree = np.asarray(graph.sum(axis=1)).ravel()
     total, images, labels = degree.sum(), np.arange(len(labels)), labels.copy()
     clusters = int(labels.max()) + 1
-    for _ in range(MOVES):
+    for _ in range(rounds):
         members = np.zeros((len(labels), clusters))
         members[images, labels] = 1.0
         volume = np.bincount(labels, degree, clusters)
