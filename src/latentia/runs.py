@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from collections.abc import Mapping
@@ -16,15 +17,18 @@ from latentia.data.imageset import ImageSet
 from latentia.data.load import load
 from latentia.model import Autoencoder
 from latentia.objective import Objective
+from latentia.tasks.cluster import cluster
+from latentia.tasks.clusters import Clusters
 from latentia.tasks.denoise import denoise
 from latentia.tasks.embed import embed
 from latentia.tasks.evaluate import Evaluation, evaluate
 from latentia.tasks.generate import Generated, generate, has_prior
 from latentia.tasks.kept_mixture import mixture_of_run
+from latentia.tasks.map_codes import Map, map_images
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
 from latentia.training.run import DataChoice
 from latentia.training.run_folder import RunFolder
-from latentia.training.storage import load_model
+from latentia.training.storage import load_model, model_digest
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -87,9 +91,12 @@ class Run:
             options["size"] = (self.model.format.height, self.model.format.width)
         return load(data, split, split_seed=described["split_seed"], **options)
 
-    def embed(self, data: Any, *, pool: bool = False) -> npt.NDArray[np.float32]:
-        """Return the codes of ``data``, float32 ``[N, latent_dim]``: deterministic, the posterior mean for a ``vae``."""
-        return embed(self.model, self.images(data), pool=pool)
+    def embed(self, data: Any, *, pool: bool = False, features: str | None = None) -> npt.NDArray[np.float32]:
+        """Return the codes of ``data``, float32 ``[N, latent_dim]``: deterministic, the posterior mean for a ``vae``.
+
+        ``pool`` averages a spatial code over its positions; ``features`` names a layer of the encoder to take in its place.
+        """
+        return embed(self.model, self.images(data), pool=pool, features=features)
 
     def reconstruct(self, data: Any) -> ImageSet:
         """Return the reconstructions of ``data``: same names, shape and dtype."""
@@ -166,6 +173,49 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.path}: {self.description.get('preset')} ({self.description.get('status')})>"
+
+    def map(self, data: Any, *, method: str = "tsne", most: int = 5000, seed: int = 0) -> Map:
+        """Return the codes of ``data`` in the plane, ``[M, 2]``, with their trustworthiness; see :func:`map_images`."""
+        return map_images(self.model, self.images(data), method=method, most=most, seed=seed)
+
+    def cluster(
+        self,
+        data: Any,
+        k: int | None = None,
+        *,
+        method: str = "auto",
+        on: str = "auto",
+        seed: int = 0,
+        repeats: int = 5,
+    ) -> Clusters:
+        """Return ``data`` in ``k`` clusters, or as many as are found without labels; ``predict`` places new images.
+
+        Arguments and errors are those of :func:`latentia.tasks.cluster.cluster`.
+        """
+        found = cluster(self.model, self.images(data), k, method=method, on=on, seed=seed, repeats=repeats)
+        about = {**found.about, "run": str(self.path), "model": model_digest(self.path)}
+        return dataclasses.replace(found, about=about, embed=self._codes_to_cluster)
+
+    def clusters(self, folder: str | os.PathLike[str]) -> Clusters:
+        """Return the clusters that ``latentia cluster``, or ``save``, wrote into ``folder``.
+
+        Raises:
+            UserError: the folder holds none, or those of another model.
+        """
+        found = Clusters.load(Path(folder))
+        self.check_clusters(found)
+        return dataclasses.replace(found, embed=self._codes_to_cluster)
+
+    def _codes_to_cluster(self, data: Any) -> npt.NDArray[np.float32]:
+        return self.embed(data, pool=True)
+
+    def check_clusters(self, clusters: Clusters) -> None:
+        """Raise a :class:`UserError` where ``clusters`` were made with another model than this run's."""
+        if clusters.about.get("model") != model_digest(self.path):
+            raise UserError(
+                f"the clusters were made with {clusters.about.get('run', 'another model')}, and the model of {self.path} is "
+                "another one, or was trained on since: cluster with this run, or name the one they were made with"
+            )
 
 
 def loadable(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ one batch ahead. The order of an epoch is a pure function of (seed, epoch).
 from __future__ import annotations
 
 import dataclasses
+import mmap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -117,13 +118,20 @@ class Batches:
         return gather
 
     def _from_disk(self, batches: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, Tensor]]:
-        pixels = self.images.pixels
+        pixels: Any = self.images.pixels
+        in_order = self.seed is None and hasattr(mmap, "MADV_DONTNEED") and pixels.mode == "r"
 
         def read(chosen: Tensor) -> Tensor:
+            places = chosen.numpy()
+            if in_order:
+                rows = np.array(pixels[places[0] : places[-1] + 1])
+                # what was read is not read again: without this the whole file would stand in memory at the end
+                pixels._mmap.madvise(mmap.MADV_DONTNEED)
+                return _tensor(rows)
             # in rising order the disk reads forwards; then back to the order that was asked for
-            order = np.argsort(chosen.numpy())
+            order = np.argsort(places)
             rows = np.empty((len(chosen), *pixels.shape[1:]), dtype=pixels.dtype)
-            rows[order] = pixels[chosen.numpy()[order]]
+            rows[order] = pixels[places[order]]
             return _tensor(rows)
 
         with ThreadPoolExecutor(max_workers=1) as reader:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import operator
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -178,6 +179,34 @@ class ImageSet:
                 )
 
 
+class Numbers(Sequence[str]):
+    """The names ``"000000"`` and on, made when they are asked for: a million of them take no memory."""
+
+    def __init__(self, count: int, width: int = 6) -> None:
+        self._count, self._width = count, width
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(self._count))]
+        place = int(index) + (self._count if index < 0 else 0)
+        if not 0 <= place < self._count:
+            raise IndexError(index)
+        return f"{place:0{self._width}d}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(other) == len(self) and all(map(operator.eq, self, other))
+
+    def __hash__(self) -> int:
+        return hash((self._count, self._width))
+
+
 def from_array(
     pixels: Any,
     labels: Any = None,
@@ -204,8 +233,8 @@ def from_array(
     array = _stored_dtype(array, source)
     count = len(array)
     width = max(6, len(str(count)))
-    chosen_names = list(names) if names is not None else [f"{index:0{width}d}" for index in range(count)]
-    if len(chosen_names) != count or len(set(chosen_names)) != count:
+    chosen_names: Sequence[str] = Numbers(count, width) if names is None else list(names)
+    if names is not None and (len(chosen_names) != count or len(set(chosen_names)) != count):
         raise UserError(f"{source} has {count} images but {len(set(chosen_names))} different names")
     numbers, class_names = encode_labels(labels, classes, count, source)
     images = ImageSet(

@@ -54,25 +54,30 @@ def to_pixels(unit: Tensor, pixel_format: PixelFormat) -> npt.NDArray[Any]:
     return pixel_format.from_unit(unit.float().cpu().numpy())
 
 
-@torch.inference_mode()
-def over(model: Autoencoder, images: ImageSet, function: Any, batch_size: int = BATCH) -> npt.NDArray[Any]:
-    """Return ``function(batch)``, a NumPy array or tensor ``[B, …]``, over all images, concatenated."""
+def stream(model: Autoencoder, images: ImageSet, function: Any, batch_size: int = BATCH) -> Iterator[npt.NDArray[Any]]:
+    """Yield ``function(batch)``, a NumPy array or tensor ``[B, …]``, batch by batch; a bar for a terminal after 2 s."""
+    bar = tqdm(
+        batches(model, images, batch_size),
+        total=-(-len(images) // batch_size),
+        unit=" batches",
+        delay=2.0,
+        disable=None,
+        leave=False,
+    )
     was_training = model.training
     model.eval()
     try:
-        # a bar for a terminal, where it takes more than two seconds
-        stream = tqdm(
-            batches(model, images, batch_size),
-            total=-(-len(images) // batch_size),
-            unit=" batches",
-            delay=2.0,
-            disable=None,
-            leave=False,
-        )
-        results = [_array(function(batch)) for batch in stream]
+        for batch in bar:
+            with torch.inference_mode():
+                result = _array(function(batch))
+            yield result
     finally:
         model.train(was_training)
-    return np.concatenate(results)
+
+
+def over(model: Autoencoder, images: ImageSet, function: Any, batch_size: int = BATCH) -> npt.NDArray[Any]:
+    """Return ``function(batch)``, a NumPy array or tensor ``[B, …]``, over all images, concatenated."""
+    return np.concatenate(list(stream(model, images, function, batch_size)))
 
 
 def _array(value: Any) -> npt.NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.tasks.embed import embed
 from latentia.tasks.mixture import FittedMixture, fit_mixture
-from latentia.training.storage import load_tensors, save_tensors
+from latentia.training.storage import load_tensors, model_digest, save_tensors
 
 FILE = "mixture.safetensors"
 MOST = 10_000  # training images whose codes the mixture is fitted to: more cost minutes and change little
@@ -34,7 +33,7 @@ def mixture_of_run(
     Raises:
         UserError: model and images do not fit each other, or there are fewer than two images.
     """
-    path, owner = folder / FILE, _digest(folder / "model.safetensors")
+    path, owner = folder / FILE, model_digest(folder)
     if path.is_file() and not refit:
         kept = _kept(path, owner)
         if kept is not None:
@@ -53,7 +52,3 @@ def _kept(path: Path, owner: str) -> FittedMixture | None:
         return FittedMixture.load(path) if about.get("model") == owner else None
     except UserError:  # damaged or foreign: it can always be made again
         return None
-
-
-def _digest(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,6 +100,11 @@ def load_model(folder: Path) -> Autoencoder:
     tensors, _ = load_tensors(folder / "model.safetensors")
     load_state(model, tensors, folder / "model.safetensors")
     return model.eval()
+
+
+def model_digest(folder: Path) -> str:
+    """Return a hash of the saved weights in ``folder``: what is fitted to a model is told by it from what is not."""
+    return hashlib.blake2b((folder / "model.safetensors").read_bytes(), digest_size=16).hexdigest()
 
 
 def load_state(module: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
