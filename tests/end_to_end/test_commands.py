@@ -102,7 +102,7 @@ def test_show_draws_one_picture(tmp_path: Path) -> None:
 
 
 def test_another_run_lends_its_layers(run: Path, tmp_path: Path) -> None:
-    words = ["train", "digits", "--preset", "dae", "--from", run, "--epochs", 1, "--encoder.widths", "8,16"]
+    words = ["train", "digits", "--preset", "dae", "--from", run, "--epochs", 1, "--encoder", "conv:widths=8x16"]
     done = latentia(*words, "--runs", tmp_path, "--no-figures")
     assert "came along: encoder.layers.0, encoder.layers.1" in done.stderr
     assert "new: bottleneck.project" in done.stderr

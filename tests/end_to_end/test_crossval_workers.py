@@ -76,10 +76,31 @@ def test_a_fold_whose_worker_on_a_cluster_dies_is_reported(tmp_path: Path, monke
 
 
 def test_what_a_joblib_backend_was_set_to_is_used(alone: CrossValidation, tmp_path: Path) -> None:
+    from joblib import parallel_config, register_parallel_backend
+    from joblib._parallel_backends import LokyBackend
+
+    asked: list[int] = []
+
+    class Counting(LokyBackend):
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            asked.append(n_jobs)
+            return int(super().effective_n_jobs(n_jobs))
+
+    register_parallel_backend("counting", Counting)
+    with parallel_config(backend="counting"):
+        check_same(crossvalidate("digits", runs=tmp_path, jobs=2, quiet=True, **QUICK), alone)
+    assert asked
+
+
+def test_threads_are_refused(tmp_path: Path) -> None:
     from joblib import parallel_config
 
-    with parallel_config(backend="threading"):
-        check_same(crossvalidate("digits", runs=tmp_path, jobs=2, quiet=True, **QUICK), alone)
+    with (
+        parallel_config(backend="threading"),
+        pytest.raises(UserError, match="threads, which share PyTorch's random generator"),
+    ):
+        crossvalidate("digits", runs=tmp_path, jobs=2, quiet=True, **QUICK)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,14 @@ def check_backend(backend: str, scheduler: str | None) -> None:
     chosen = choose_backend(backend)
     if scheduler is not None and chosen not in REMOTE:
         raise UserError(f"a scheduler ({scheduler}) is for the backends dask and ray, not {backend}: name one of them")
+    if chosen == "joblib":
+        from joblib.parallel import get_active_backend
+
+        if get_active_backend()[0].supports_sharedmem:
+            raise UserError(
+                "joblib is set to run side by side in threads, which share PyTorch's random generator, so that folds would not "
+                "repeat: choose backend='processes' or 'loky'"
+            )
     if chosen == "dask" and scheduler is None:
         raise UserError("the backend dask needs the address of its scheduler: --scheduler tcp://HOST:8786")
     needed = {"dask": "distributed", "ray": "ray"}.get(chosen)
