@@ -98,7 +98,7 @@ def check_backend(backend: str, scheduler: str | None) -> None:
     if chosen == "joblib":
         from joblib.parallel import get_active_backend
 
-        if get_active_backend()[0].supports_sharedmem:
+        if getattr(get_active_backend()[0], "supports_sharedmem", False):
             raise UserError(
                 "joblib is set to run side by side in threads, which share PyTorch's random generator, so that folds would not "
                 "repeat: choose backend='processes' or 'loky'"
