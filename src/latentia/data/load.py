@@ -59,16 +59,31 @@ def load(
     if not isinstance(data, str | os.PathLike):
         images = from_array(data, labels)
         return images if split == "all" else narrow(images, split, split_seed=split_seed)
-    options = ReadOptions(
-        data_dir=_folder(data_dir or os.environ.get("LATENTIA_DATA")),
-        cache_dir=Path(os.environ.get("LATENTIA_CACHE") or "~/.cache/latentia").expanduser(),
-        size=size,
-        policy=policy,
-        quiet=quiet,
-    )
+    options = _read_options(data_dir, size, policy, quiet)
     location = os.fspath(data)
     source = find_source(location)
     images = _read(source, location, split, options, split_seed)
+    images.check_finite()
+    return images
+
+
+def all_but_test(
+    data: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    size: tuple[int, int] | None = None,
+    policy: str = "auto",
+    quiet: bool = False,
+) -> ImageSet:
+    """Return every image of ``data`` but those of its official test part; where there is none, every image."""
+    options = _read_options(data_dir, size, policy, quiet)
+    location = os.fspath(data)
+    source = find_source(location)
+    official = source.parts(location, options)
+    if "test" not in official:
+        return load(data, "all", data_dir=data_dir, size=size, policy=policy, quiet=quiet)
+    parts = [source.read(location, part, options) for part in official if part != "test"]
+    images = dataclasses.replace(_joined(parts), split="all but test")
     images.check_finite()
     return images
 
@@ -118,6 +133,18 @@ def find_source(location: str) -> Source:
     raise UserError(
         f"{location!r} is neither a file or folder that exists nor a known data set{nearest(location, names)} "
         f"(data sets: {', '.join(names)})"
+    )
+
+
+def _read_options(
+    data_dir: str | os.PathLike[str] | None, size: tuple[int, int] | None, policy: str, quiet: bool
+) -> ReadOptions:
+    return ReadOptions(
+        data_dir=_folder(data_dir or os.environ.get("LATENTIA_DATA")),
+        cache_dir=Path(os.environ.get("LATENTIA_CACHE") or "~/.cache/latentia").expanduser(),
+        size=size,
+        policy=policy,
+        quiet=quiet,
     )
 
 

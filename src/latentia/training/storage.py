@@ -15,6 +15,7 @@ from torch import Tensor
 
 import latentia
 from latentia.core.atomic import write_atomically, write_json
+from latentia.classifier import Classifier, classifier_from_json
 from latentia.core.errors import UserError
 from latentia.data.imageset import PixelFormat
 from latentia.model import Architecture, Autoencoder
@@ -67,8 +68,10 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     return values
 
 
-def model_description(model: Autoencoder) -> dict[str, Any]:
+def model_description(model: Autoencoder | Classifier) -> dict[str, Any]:
     """Return what ``model.json`` says."""
+    if isinstance(model, Classifier):
+        return {"format": FORMAT, "latentia": latentia.__version__, "kind": "classifier", **model.to_json()}
     return {
         "format": FORMAT,
         "latentia": latentia.__version__,
@@ -78,7 +81,7 @@ def model_description(model: Autoencoder) -> dict[str, Any]:
     }
 
 
-def save_model(folder: Path, model: Autoencoder, state: Mapping[str, Tensor] | None = None) -> None:
+def save_model(folder: Path, model: Autoencoder | Classifier, state: Mapping[str, Tensor] | None = None) -> None:
     """Write ``model.json`` and ``model.safetensors``; ``state`` replaces the module's own weights."""
     write_json(folder / "model.json", model_description(model))
     save_tensors(folder / "model.safetensors", state if state is not None else model.state_dict())
@@ -88,14 +91,36 @@ def load_model(folder: Path) -> Autoencoder:
     """Return the saved autoencoder, in evaluation mode, on the CPU.
 
     Raises:
-        UserError: the files are missing, damaged, foreign, newer, or do not belong together.
+        UserError: the files are missing, damaged, foreign, newer, do not belong together, or hold a classifier.
     """
     values = read_json(folder / "model.json", "saved model")
+    if values.get("kind") == "classifier":
+        raise UserError(
+            f"{folder} is a classifier already: this needs the run of an autoencoder, such as the one it was made from"
+        )
     try:
         architecture = Architecture.from_json(values["architecture"])
         model = architecture.build(PixelFormat(**values["pixel_format"]))
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder / 'model.json'} does not describe an autoencoder: {error!r}") from None
+    tensors, _ = load_tensors(folder / "model.safetensors")
+    load_state(model, tensors, folder / "model.safetensors")
+    return model.eval()
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """Return the saved classifier, in evaluation mode, on the CPU.
+
+    Raises:
+        UserError: the files are missing, damaged, foreign, newer, do not belong together, or hold an autoencoder.
+    """
+    values = read_json(folder / "model.json", "saved model")
+    if values.get("kind") != "classifier":
+        raise UserError(f"{folder} is no classifier yet: make one of it with latentia finetune {folder} DATA")
+    try:
+        model = classifier_from_json(values)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{folder / 'model.json'} does not describe a classifier: {error!r}") from None
     tensors, _ = load_tensors(folder / "model.safetensors")
     load_state(model, tensors, folder / "model.safetensors")
     return model.eval()
