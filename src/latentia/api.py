@@ -18,6 +18,7 @@ from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet, encode_labels
 from latentia.data.labels import draw_labels, read_labels
 from latentia.data.load import SPLIT_SEED, EmptySplit, all_but_test, load, training_parts
+from latentia.finetuning import FineTuning
 from latentia.model import Autoencoder
 from latentia.objective import Objective
 from latentia.parts import AUGMENTATIONS
@@ -25,7 +26,6 @@ from latentia.presets import design
 from latentia.report.classifier_figures import draw_classifier
 from latentia.report.run_figures import draw_run
 from latentia.runs import Run, loadable
-from latentia.finetuning import FineTuning
 from latentia.tasks.corrupted import corrupt_and_restore
 from latentia.tasks.finetune import resume_finetune, start_finetune
 from latentia.tasks.generate import generate, has_prior
@@ -250,7 +250,7 @@ def _finished_classifier(run: Run, figures: bool, images: ImageSet | None = None
             with contextlib.suppress(EmptySplit):
                 images = run.images(described["location"], "validation" if validate else "all")
         shown = None if images is None else run.prediction(_some(images))
-        draw_classifier(run.path, f"classifier on {described['source']}", run.history, shown)
+        draw_classifier(run.path / "figures", f"classifier on {described['source']}", run.history, shown)
     return run
 
 
@@ -286,7 +286,9 @@ def _finished(folder: RunFolder, model: Autoencoder, data: Any, validation: Any,
 
 def _bring_layers(source: Path, tell: Callable[[str], None], model: Autoencoder) -> dict[str, Any]:
     if RunFolder.open(source).describe().get("kind") == "classifier":
-        raise UserError(f"{source} is a classifier already: start from the run of an autoencoder, such as the one it came from")
+        raise UserError(
+            f"{source} is a classifier already: start from the run of an autoencoder, such as the one it came from"
+        )
     weights, _ = load_tensors(source / "model.safetensors")
     moved = transfer(model, weights, str(source))
     tell(f"from {source}: {moved}")

@@ -51,7 +51,7 @@ class Classifier(nn.Module):
     def __init__(self, autoencoder: Autoencoder, head: Head, classes: tuple[str, ...]) -> None:
         super().__init__()
         self.autoencoder, self.spec, self.classes = autoencoder, head, classes
-        channels, height, width = autoencoder.feature_shape
+        channels = autoencoder.feature_shape[0]
         flat = math.prod(autoencoder.feature_shape)
         layers: list[nn.Module] = [ResidualBlock(channels) for _ in range(head.blocks)]
         layers += [nn.SiLU()] if head.blocks else []

@@ -24,7 +24,7 @@ class FineTuning(Spec):
     consistency: float = option(1.0, "weight of pseudo-labels on unlabelled images; 0: none")
     threshold: float = option(0.95, "how sure the network must be of a pseudo-label")
     spreading: bool = option(True, "begin with labels spread to neighbours in latent space")
-    reconstruction: float = option(1.0, "weight of the reconstruction, per pixel value; 0: none")
+    reconstruction: float = option(0.0, "weight of the reconstruction, in nats a pixel value; 0: none")
     labelled_share: float = option(0.2, "share of labelled images in a batch, where there are unlabelled ones")
     layer_decay: float = option(0.7, "factor of the learning rate for each layer further from the head")
     unfreezing: float = option(0.05, "share of training over which layers are released, the last one first")

@@ -112,7 +112,7 @@ class Supervised:
             decay = 1.0 if how.scratch else how.layer_decay**depth
             starts = 0.0 if how.scratch else how.unfreezing * depth / len(blocks)
             groups.append({"params": parameters, "lr": rate * decay, "starts": starts})
-        trained = {id(parameter) for group in groups for parameter in group["params"]}  # type: ignore[attr-defined]
+        trained = {id(parameter) for group in groups for parameter in group["params"]}
         for parameter in model.parameters():
             parameter.requires_grad_(id(parameter) in trained)
         return groups

@@ -140,7 +140,9 @@ def read_labels(path: str | os.PathLike[str], images: ImageSet) -> Labels:
     numbers = np.full(len(images), UNLABELLED, dtype=np.int64)
     for index, label in texts.items():
         numbers[index] = classes.index(label)
-    notes = (f"{empty} of {len(rows)} rows of {place} have no label and are passed over",) if empty else ()
+    notes: tuple[str, ...] = (
+        (f"{empty} of {len(rows)} rows of {place} have no label and are passed over",) if empty else ()
+    )
     absent = [name for name in images.classes if name not in classes]
     if absent:
         notes += (f"{place} has no label of {', '.join(absent)}: the classifier will never answer so",)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from latentia.core.atomic import storage_errors
 from latentia.report.images import displayable
@@ -29,6 +29,7 @@ from latentia.report.style import (
 )
 from latentia.tasks.predict import Prediction
 
+PLAIN = FuncFormatter(lambda value, place: f"{value:g}")  # the style writes no mathematics
 MOST_NAMED = 20  # classes whose names and counts are written into the confusion matrix
 LINES = (
     ("classification", "cross-entropy, labelled", BLUE),
@@ -41,10 +42,10 @@ SHARES = (("accuracy", "right, labelled as augmented", BLUE), ("confident", "sur
 def draw_classifier(
     folder: Path, name: str, history: Sequence[Mapping[str, Any]], shown: Prediction | None
 ) -> list[Path]:
-    """Draw what a person wants to see of a classifier into ``folder/figures``; return the files.
+    """Draw what a person wants to see of a classifier into ``folder``; return the files.
 
     Args:
-        folder: the run's folder.
+        folder: where the pictures go, made if it is not there.
         name: what the titles call it.
         history: its ``metrics.jsonl``.
         shown: what it says of images that it did not learn the labels of; those with labels are judged.
@@ -56,9 +57,9 @@ def draw_classifier(
             figures |= {"confusion": confusion(shown), "reliability": reliability_diagram(shown)}
             wrong = mistakes(shown)
             figures |= {"mistakes": wrong} if wrong is not None else {}
-    with storage_errors(folder / "figures"):
-        (folder / "figures").mkdir(exist_ok=True)
-    return [save(figure, folder / "figures" / f"{stem}.png") for stem, figure in figures.items()]
+    with storage_errors(folder):
+        folder.mkdir(exist_ok=True)
+    return [save(figure, folder / f"{stem}.png") for stem, figure in figures.items()]
 
 
 def learning(history: Sequence[Mapping[str, Any]], name: str) -> Figure:
@@ -76,6 +77,7 @@ def learning(history: Sequence[Mapping[str, Any]], name: str) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.legend(fontsize=8)
         left.set_yscale("log")
+        left.yaxis.set_major_formatter(PLAIN)
         left.set_title("terms of the loss, while training", loc="left", fontsize=9)
         right.set_title("share of images, while training", loc="left", fontsize=9)
         right.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -95,7 +97,7 @@ def confusion(shown: Prediction) -> Figure:
         figure = new_figure(side + 0.6, side)
         axes = figure.subplots()
         # the colour shows the mistakes: on one scale with what is right they would be invisible
-        axes.imshow(wrong, cmap="Oranges", vmin=0.0, vmax=max(float(wrong.max()), 0.02))
+        axes.imshow(wrong, cmap="Oranges", vmin=0.0, vmax=max(2.0 * float(wrong.max()), 0.02))
         axes.grid(visible=False)
         if len(classes) <= MOST_NAMED:
             for row, column in np.ndindex(*counts.shape):
@@ -133,13 +135,18 @@ def reliability_diagram(shown: Prediction) -> Figure:
         above.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--", label="as sure as right")
         above.bar(middle[filled], np.array(bins.accuracy)[filled], width, color=BLUE, alpha=0.35)
         above.plot(
-            np.array(bins.confidence)[filled], np.array(bins.accuracy)[filled], "o", color=ORANGE, label="each bin's means"
+            np.array(bins.confidence)[filled],
+            np.array(bins.accuracy)[filled],
+            "o",
+            color=ORANGE,
+            label="each bin's means",
         )
         above.set_ylabel("share that is right")
         above.set_ylim(0, 1.03)
         above.legend(loc="upper left", fontsize=8)
         below.bar(middle[filled], np.array(bins.counts)[filled], width, color=SOFT)
         below.set_yscale("log")
+        below.yaxis.set_major_formatter(PLAIN)
         below.set_ylabel("images")
         below.set_xlabel("calibrated probability of the answer")
         below.set_xlim(0, 1)
@@ -169,7 +176,8 @@ def answers(shown: Prediction, n: int = 30) -> Figure:
     chosen = np.sort(np.random.default_rng(0).permutation(len(shown.images))[:n])
     said = shown.answers
     captions = [
-        f"{shorten(said[i], 12)}  {shown.probabilities[i].max():.0%}\n{shorten(shown.images.names[i], 12)}" for i in chosen
+        f"{shorten(said[i], 12)}  {shown.probabilities[i].max():.0%}\n{shorten(shown.images.names[i], 12)}"
+        for i in chosen
     ]
     return _sheet(shown, chosen, captions, f"{len(chosen)} random images and what the classifier says")
 

@@ -1,8 +1,10 @@
 """Calibration: one temperature for all logits, so that probabilities mean what they say (Guo et al. 2017, section 4.2).
 
-Kept beside the model as ``calibration.json``. It is fitted on the labelled images alone, as augmented anew: they are harder
-than the images as they are, which makes up for their having been learned from; and it never sharpens. A probe's is
-fitted on its out-of-fold logits.
+Kept beside the model as ``calibration.json``. Labels that were learned from cannot tell how often a network errs, and none
+are set aside. How often its answers survive augmentation can: that share comes close to its accuracy (in the spirit of
+Jiang et al. 2022, "Assessing generalization via disagreement"; theirs is between networks). So the temperature is the one at
+which it is as sure of images, on average, as its answers are stable; it never sharpens. A probe's is fitted on its
+out-of-fold logits, as Guo's is on held-out ones.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ from latentia.core.atomic import write_json
 from latentia.core.errors import UserError
 from latentia.core.noise import Noise
 from latentia.data.imageset import ImageSet
-from latentia.data.labels import Labels
 from latentia.parts.base import Augmentation
 from latentia.tasks.apply import over
 from latentia.training.storage import FORMAT, read_json
@@ -28,7 +29,7 @@ from latentia.training.storage import FORMAT, read_json
 FILE = "calibration.json"
 BINS = 15
 WIDEST = 20.0  # the greatest temperature
-COPIES = 2000  # augmented images to fit it on, at least one of each labelled image
+LOOKED_AT, COPIES = 2000, 3  # images, and how often each is augmented, to see which answers are stable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,17 +92,42 @@ def softmax(logits: npt.NDArray[np.floating[Any]], temperature: float = 1.0) -> 
     return np.asarray(risen / risen.sum(1, keepdims=True))
 
 
-def temperature_from_augmented(
-    model: Classifier, images: ImageSet, labels: Labels, augmentation: Augmentation, *, seed: int = 0
+def temperature_from_stability(
+    model: Classifier, images: ImageSet, augmentation: Augmentation, *, seed: int = 0
 ) -> float:
-    """Return the temperature, 1 or more, that suits augmented copies of the labelled images."""
-    known = np.flatnonzero(labels.numbers >= 0)
-    shown, numbers = images.select(known), labels.numbers[known]
-    logits = [
-        over(model, shown, lambda batch: model(augmentation(batch.pixels, Noise(seed, batch.ids, "calibration", copy))))  # noqa: B023
-        for copy in range(max(1, -(-COPIES // len(known)) if augmentation.name != "none" else 1))
-    ]
-    return fit_temperature(np.concatenate(logits), np.tile(numbers, len(logits)), least=1.0)
+    """Return the temperature, 1 or more, at which confidence agrees with how often answers survive ``augmentation``.
+
+    Args:
+        model: the classifier.
+        images: unlabelled ones where there are any, since it has not learned their labels by heart; 2,000 are looked at.
+        augmentation: that of training; without one there is nothing to go by, and the answer is 1.
+        seed: of the augmentation.
+    """
+    if augmentation.name == "none":
+        return 1.0
+    shown = images.select(np.linspace(0, len(images) - 1, min(len(images), LOOKED_AT)).astype(np.int64))
+    plain = over(model, shown, lambda batch: model(batch.pixels))
+    stable = []
+    for copy in range(COPIES):
+        seen = over(
+            model,
+            shown,
+            lambda batch, copy=copy: model(augmentation(batch.pixels, Noise(seed, batch.ids, "stability", copy))),
+        )
+        stable.append(float((seen.argmax(1) == plain.argmax(1)).mean()))
+    return temperature_for_confidence(plain, float(np.mean(stable)))
+
+
+def temperature_for_confidence(logits: npt.NDArray[np.floating[Any]], wanted: float) -> float:
+    """Return the temperature from 1 to 20 at which the mean top probability is ``wanted``, or the nearest end."""
+    from scipy.optimize import brentq
+
+    def excess(temperature: float) -> float:
+        return float(softmax(logits, temperature).max(1).mean()) - wanted
+
+    if excess(1.0) <= 0:
+        return 1.0
+    return WIDEST if excess(WIDEST) >= 0 else float(brentq(excess, 1.0, WIDEST, xtol=1e-4))
 
 
 def keep_temperature(folder: Path, temperature: float, origin: str) -> None:

@@ -21,11 +21,11 @@ from latentia.data.batches import Batches
 from latentia.data.imageset import ImageSet
 from latentia.data.labels import Labels, read_labels
 from latentia.data.mixed_batches import MixedBatches
-from latentia.model import Autoencoder
 from latentia.finetuning import FineTuning
+from latentia.model import Autoencoder
 from latentia.supervised import Supervised
 from latentia.tasks.apply import check_fit
-from latentia.tasks.calibration import fit_temperature, keep_temperature, temperature_from_augmented
+from latentia.tasks.calibration import fit_temperature, keep_temperature, temperature_from_stability
 from latentia.tasks.predict import LABELS
 from latentia.tasks.probe import fit_probe
 from latentia.tasks.spreading import spread_labels
@@ -98,7 +98,7 @@ def start_finetune(
     for note in (*images.notes, *labels.notes):
         say(note)
     say(f"{describe(labels, how, len(images))}; on {describe_device(device)}, in {folder.path}")
-    _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet, say)
+    _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet)
     return folder, model.cpu().eval()
 
 
@@ -118,18 +118,22 @@ def resume_finetune(
         classes, before = tuple(described["classes"]), described["data"]["train"]
     except KeyError as error:
         raise UserError(f"{folder.path / 'run.json'} lacks {error}: it is no fine-tuning run") from None
-    labels = _own_labels(folder.path / LABELS, images, classes)
+    changed = UserError(
+        f"{folder.path} cannot be resumed: its images or labels have changed (it began with {before['count']} images, "
+        f"there are {len(images)} now, and their fingerprints differ)"
+    )
+    try:
+        labels = _own_labels(folder.path / LABELS, images, classes)
+    except UserError:
+        raise changed from None
     shown = labels.applied(images)
     if shown.fingerprint != before["fingerprint"]:
-        raise UserError(
-            f"{folder.path} cannot be resumed: its images or labels have changed (it began with {before['count']} images, "
-            f"there are {len(shown)} now, and their fingerprints differ)"
-        )
+        raise changed
     model = load_classifier(folder.path / "last").train()
     write_json(folder.path / "model.json", model_description(model))
     device = resolve_device(settings.device)
     say(f"resuming {folder.path} on {describe_device(device)}")
-    _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet, say)
+    _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet)
     return folder, model.cpu().eval()
 
 
@@ -155,8 +159,7 @@ def finetune_in_memory(
         return model.cpu().eval(), fit_temperature(probe.logits, probe.numbers), history
     trainer = make_trainer(model, shown, labels, how, settings, device, quiet)
     history = trainer.fit()
-    temperature = temperature_from_augmented(model, shown, labels, how.strong, seed=settings.seed)
-    return model.cpu().eval(), temperature, history
+    return model.cpu().eval(), _temperature(model, shown, how, settings.seed), history
 
 
 def classifier_from(
@@ -226,7 +229,6 @@ def _fit_in_folder(
     device: torch.device,
     folder: RunFolder,
     quiet: bool,
-    say: Say,
 ) -> None:
     if how.mode == "probe":
         probe = fit_probe(model.to(device), images, labels, seed=settings.seed)
@@ -237,8 +239,13 @@ def _fit_in_folder(
         folder.update(status="finished", best_epoch=1, seconds=0.0, penalty=1.0 / probe.strength)
         return
     fit_in_folder(make_trainer(model, images, labels, how, settings, device, quiet), folder)
-    temperature = temperature_from_augmented(model, images, labels, how.strong, seed=settings.seed)
-    keep_temperature(folder.path, temperature, "augmented copies of the labelled images")
+    keep_temperature(folder.path, _temperature(model, images, how, settings.seed), "answers that survive augmentation")
+
+
+def _temperature(model: Classifier, images: ImageSet, how: FineTuning, seed: int) -> float:
+    assert images.labels is not None  # a developer's invariant: they carry the labels
+    free = np.flatnonzero(images.labels < 0)
+    return temperature_from_stability(model, images.select(free) if len(free) else images, how.strong, seed=seed)
 
 
 def _learns_from_unlabelled(images: ImageSet, how: FineTuning) -> bool:
@@ -260,7 +267,7 @@ def _write_labels(path: Path, images: ImageSet, labels: Labels) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", "label"])
-    for index in np.flatnonzero(labels.numbers >= 0):
+    for index in np.flatnonzero(labels.numbers >= 0).tolist():
         writer.writerow([images.names[index], labels.classes[labels.numbers[index]]])
     write_bytes(path, text.getvalue().encode())
 

@@ -23,7 +23,8 @@ def spread_labels(
 ) -> npt.NDArray[np.int64]:
     """Return a guessed class for unlabelled images whose neighbours agree, int64 ``[N]``, -1 for all others.
 
-    Neighbours are near in the codes of ``model``, or in their pixels where it is ``None``. At most 10,000 images, the labelled ones among them, make the graph; the rest have no guess.
+    Neighbours are near in the codes of ``model``, or in their pixels where it is ``None``. At most 10,000 images, the
+    labelled ones among them, make the graph; the rest have no guess.
     """
     from sklearn.decomposition import PCA
     from sklearn.exceptions import ConvergenceWarning
@@ -43,7 +44,9 @@ def spread_labels(
     graph = LabelSpreading(kernel="knn", n_neighbors=NEIGHBOURS, alpha=ALPHA, max_iter=100)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)  # an image that no label reaches divides by zero; it has no guess
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # an image that no label reaches divides by zero; it has no guess
         graph.fit(codes, labels.numbers[chosen])
     arrived = np.nan_to_num(graph.label_distributions_)
     agreed = (arrived.max(1) >= sure) & (labels.numbers[chosen] < 0)

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import latentia
-from latentia.core.atomic import write_atomically, write_json
 from latentia.classifier import Classifier, classifier_from_json
+from latentia.core.atomic import write_atomically, write_json
 from latentia.core.errors import UserError
 from latentia.data.imageset import PixelFormat
 from latentia.model import Architecture, Autoencoder

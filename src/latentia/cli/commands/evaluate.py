@@ -21,7 +21,8 @@ import click
 def command(run: str, data: str | None, split: str, as_json: bool, density: bool, **how: Any) -> None:
     """Print the figures of RUN on a split of its data (or of DATA), beside the mean image's and PCA's.
 
-    Of a classifier: error with its interval, and calibration. With --density: a bound of the log-likelihood that rises with K (Burda et al. 2016), rate, distortion and active units.
+    Of a classifier: error with its interval, and calibration. With --density: a bound of the log-likelihood that rises
+    with K (Burda et al. 2016), rate, distortion and active units.
     """
     import json
 

@@ -38,9 +38,13 @@ class Elastic(Warp):
         rows, columns = self._bumps(height, points.device), self._bumps(width, points.device)
         drawn = noise.normal(2, rows.shape[1], columns.shape[1])
         # one by one, in an order of our own: a product of matrices may round by the size of its batch
-        lines = sum(rows[:, i, None] * drawn[:, :, i, None, :] for i in range(rows.shape[1]))
-        field = sum(columns[:, j] * lines[..., j, None] for j in range(columns.shape[1]))  # type: ignore[index]
-        field = torch.as_tensor(field) * torch.tensor([width, height], device=points.device).view(2, 1, 1)
+        lines = torch.zeros(len(drawn), 2, height, columns.shape[1], device=points.device)
+        for i in range(rows.shape[1]):
+            lines = lines + rows[:, i, None] * drawn[:, :, i, None, :]
+        field = torch.zeros(len(drawn), 2, height, width, device=points.device)
+        for j in range(columns.shape[1]):
+            field = field + columns[:, j] * lines[..., j, None]
+        field = field * torch.tensor([width, height], device=points.device).view(2, 1, 1)
         return points + self.strength * field.permute(0, 2, 3, 1)
 
     def _bumps(self, side: int, device: torch.device) -> Tensor:
