@@ -82,7 +82,7 @@ class Autoencoder(nn.Module):
         self.multiple = math.lcm(architecture.encoder.multiple, architecture.decoder.multiple)
         channels, height, width = pixel_format.shape
         padded = (channels, self._padded(height), self._padded(width))
-        feature_shape = architecture.encoder.feature_shape(padded)
+        self.feature_shape = feature_shape = architecture.encoder.feature_shape(padded)
         self.code_shape = architecture.bottleneck.code_shape(feature_shape)
         output_shape = (self.likelihood.channels(channels), *padded[1:])
         self.encoder = architecture.encoder.build(padded)
@@ -109,8 +109,16 @@ class Autoencoder(nn.Module):
 
     def encode(self, images: Tensor, noise: Noise | None = None) -> Code:
         """Return the code of ``images [B, C, H, W]``: its mean, or a sample where ``noise`` is given."""
+        return self.code(self.features(images), noise)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the encoder's features ``[B, F, h, w]`` of ``images [B, C, H, W]``, from which the code is made."""
         self._check(images)
-        features = self.encoder(self._pad(images))
+        features: Tensor = self.encoder(self._pad(images))
+        return features
+
+    def code(self, features: Tensor, noise: Noise | None = None) -> Code:
+        """Return the code of features: its mean, or a sample where ``noise`` is given."""
         if features.dtype == torch.float32:
             return self.bottleneck(features, noise)
         # under autocast: posterior, KL and log-likelihoods are sums that half precision would spoil

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from latentia.classifier import Classifier
 from latentia.core.errors import UserError
-from latentia.data.imageset import ImageSet
+from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.data.load import load
 from latentia.model import Autoencoder
 from latentia.objective import Objective
+from latentia.tasks.calibration import kept_temperature
 from latentia.tasks.cluster import cluster
 from latentia.tasks.clusters import Clusters
 from latentia.tasks.denoise import denoise
@@ -25,10 +27,11 @@ from latentia.tasks.evaluate import Evaluation, evaluate
 from latentia.tasks.generate import Generated, generate, has_prior
 from latentia.tasks.kept_mixture import mixture_of_run
 from latentia.tasks.map_codes import Map, map_images
+from latentia.tasks.predict import Prediction, learned_names, predict
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
 from latentia.training.run import DataChoice
 from latentia.training.run_folder import RunFolder
-from latentia.training.storage import load_model, model_digest
+from latentia.training.storage import load_classifier, load_model, model_digest
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -46,10 +49,10 @@ class Run:
     Arrays, tensors and ImageSets are accepted wherever images are.
     """
 
-    def __init__(self, folder: RunFolder, model: Autoencoder | None = None) -> None:
+    def __init__(self, folder: RunFolder, model: Autoencoder | Classifier | None = None) -> None:
         self._folder = folder
         if model is not None:
-            self.__dict__["model"] = model
+            self.__dict__["classifier" if isinstance(model, Classifier) else "model"] = model
 
     @property
     def path(self) -> Path:
@@ -60,6 +63,21 @@ class Run:
     def model(self) -> Autoencoder:
         """The module with the best weights, in evaluation mode: ``[B, C, H, W]`` in [0, 1] to the same."""
         return load_model(self.path)
+
+    @functools.cached_property
+    def classifier(self) -> Classifier:
+        """The classifier, in evaluation mode: ``[B, C, H, W]`` in [0, 1] to logits ``[B, K]``."""
+        return load_classifier(self.path)
+
+    @property
+    def kind(self) -> str:
+        """``autoencoder`` or ``classifier``."""
+        return str(self.description.get("kind", "autoencoder"))
+
+    @property
+    def format(self) -> PixelFormat:
+        """The images that the model is made for."""
+        return self.classifier.format if self.kind == "classifier" else self.model.format
 
     @functools.cached_property
     def description(self) -> dict[str, Any]:
@@ -88,7 +106,7 @@ class Run:
         options.pop("split", None)
         if isinstance(data, str | os.PathLike) and "size" not in options and Path(data).is_dir():
             # a folder is brought to the model's size, as the training folder was
-            options["size"] = (self.model.format.height, self.model.format.width)
+            options["size"] = (self.format.height, self.format.width)
         return load(data, split, split_seed=described["split_seed"], **options)
 
     def embed(self, data: Any, *, pool: bool = False, features: str | None = None) -> npt.NDArray[np.float32]:
@@ -170,6 +188,39 @@ class Run:
         if pictures:
             lines.append(f"pictures: {self.path / 'figures'} ({', '.join(picture.stem for picture in pictures)})")
         return "\n".join(lines)
+
+    def predict(self, data: Any) -> npt.NDArray[np.int64]:
+        """Return the class of each image, int64 ``[N]``, as a number of ``classifier.classes``."""
+        return self.prediction(data).labels
+
+    def predict_proba(self, data: Any) -> npt.NDArray[np.float64]:
+        """Return the calibrated probability of each class, float64 ``[N, K]``."""
+        return self.prediction(data).probabilities
+
+    def prediction(self, data: Any, *, split: str = "all", unsure: float = 0.0) -> Prediction:
+        """Return what the classifier says of ``data``; ``unsure`` where its probability is below that.
+
+        Images whose label it learned from are not judged.
+        """
+        images = self.images(data, split)
+        learned = learned_names(self.path) if images.source == self.description["data"]["source"] else frozenset()
+        return predict(self.classifier, images, kept_temperature(self.path), unsure, learned)
+
+    def classification(self, data: Any = None, split: str = "test") -> Prediction:
+        """Return what the classifier says of ``split`` of ``data`` (the run's own by default), which has labels.
+
+        Raises:
+            UserError: no image of it has a label, or the run learned from all images of its own data.
+        """
+        described = self.description["data"]
+        if data is None and split == "test" and described["options"].get("split") == "all":
+            raise UserError(
+                f"{self.path} was trained on all images of {described['source']}, so none are left to test on: name others"
+            )
+        found = self.prediction(self.test_images(data, split))
+        if found.judgement() is None:
+            raise UserError(f"{found.images.source} has no labels on its {split} split: there is nothing to judge by")
+        return found
 
     def __repr__(self) -> str:
         return f"<Run {self.path}: {self.description.get('preset')} ({self.description.get('status')})>"

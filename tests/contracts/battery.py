@@ -225,6 +225,23 @@ def check_corruption(part: Part, shape: tuple[int, int, int], dtype: torch.dtype
     assert not bool(changed.any()) or not torch.equal(corrupted, other)
 
 
+def check_augmentation(part: Part, shape: tuple[int, int, int], dtype: torch.dtype = torch.float32) -> None:
+    """An augmentation keeps shape, dtype, device and range, repeats, is each image's own, and leaves its input alone."""
+    pixels = images(shape).to(dtype)
+    given = pixels.clone()
+    changed = part(pixels, noise(6, "a"))
+    assert torch.equal(pixels, given)
+    assert (changed.shape, changed.dtype, changed.device) == (pixels.shape, dtype, pixels.device)
+    assert pixels.min() - 1e-6 <= changed.min() <= changed.max() <= pixels.max() + 1e-6
+    assert torch.equal(changed, part(pixels, noise(6, "a")))
+    order = torch.tensor([3, 0, 5, 1])
+    assert torch.equal(part(pixels[order], Noise(0, 100 + order, "a")), changed[order]), "it depends on the id alone"
+    other = part(pixels, noise(6, "b"))
+    assert (part.name == "none") == torch.equal(changed, other)
+    flat = torch.full_like(pixels, 0.25)
+    assert torch.allclose(part(flat, noise(6, "a")), flat, atol=1e-6)
+
+
 def check_likelihood(part: Part, shape: tuple[int, int, int]) -> None:
     """A likelihood gives log p for each pixel, its mean in [0, 1], and sums over an image or a mask of it."""
     pixels = (images(shape) * 255).round() / 255

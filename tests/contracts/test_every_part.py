@@ -9,11 +9,12 @@ import battery
 import pytest
 import torch
 
-from latentia.parts import CORRUPTIONS, KINDS, LIKELIHOODS, PENALTIES, PRIORS
+from latentia.parts import AUGMENTATIONS, CORRUPTIONS, KINDS, LIKELIHOODS, PENALTIES, PRIORS
 
 EVERY = [
     pytest.param(registry, name, id=f"{kind}-{name}") for kind, registry in KINDS.items() for name in registry.names()
 ]
+HOSTED = [case for case in EVERY if case.values[0].kind in battery.HOSTS]  # those that an autoencoder is made of
 by_shape = pytest.mark.parametrize("shape", battery.SHAPES, ids=lambda shape: "x".join(map(str, shape)))
 
 
@@ -23,24 +24,24 @@ def test_spec(registry, name):
 
 
 @by_shape
-@pytest.mark.parametrize(("registry", "name"), EVERY)
+@pytest.mark.parametrize(("registry", "name"), HOSTED)
 def test_shapes_and_terms(registry, name, shape):
     made = battery.hosted(registry.make(name))
     battery.check_shapes(made, shape)
     battery.check_terms(made, shape)
 
 
-@pytest.mark.parametrize(("registry", "name"), EVERY)
+@pytest.mark.parametrize(("registry", "name"), HOSTED)
 def test_gradients_reach_every_parameter(registry, name):
     battery.check_gradients(battery.hosted(registry.make(name)), (3, 17, 13))
 
 
-@pytest.mark.parametrize(("registry", "name"), EVERY)
+@pytest.mark.parametrize(("registry", "name"), HOSTED)
 def test_evaluation_is_deterministic(registry, name):
     battery.check_evaluation(battery.hosted(registry.make(name)), (3, 17, 13))
 
 
-@pytest.mark.parametrize(("registry", "name"), EVERY)
+@pytest.mark.parametrize(("registry", "name"), HOSTED)
 def test_saved_and_loaded_agree(registry, name, tmp_path):
     battery.check_saved(battery.hosted(registry.make(name)), (3, 17, 13), tmp_path)
 
@@ -50,6 +51,13 @@ def test_saved_and_loaded_agree(registry, name, tmp_path):
 @pytest.mark.parametrize("name", CORRUPTIONS.names())
 def test_corruption(name, dtype, shape):
     battery.check_corruption(CORRUPTIONS.make(name), shape, dtype)
+
+
+@by_shape
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", AUGMENTATIONS.names())
+def test_augmentation(name, dtype, shape):
+    battery.check_augmentation(AUGMENTATIONS.make(name), shape, dtype)
 
 
 @by_shape

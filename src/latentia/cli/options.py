@@ -18,13 +18,23 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 DESIGN_KINDS = ("encoder", "bottleneck", "decoder", "likelihood", "prior", "corruption", "bound", "penalty")
 
 
-def settings_options(settings: type[Spec]) -> Decorator:
+def settings_options(settings: type[Spec], without: tuple[str, ...] = ()) -> Decorator:
     """Return a decorator that adds an option for each field of ``settings``; what is not given stays ``None``."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         hints = typing.get_type_hints(settings)
         for field in reversed(dataclasses.fields(settings)):
+            if field.name in without:
+                continue
             choices = typing.get_args(hints[field.name]) if typing.get_origin(hints[field.name]) else ()
+            if hints[field.name] is bool:
+                function = click.option(
+                    "--" + field.name.replace("_", "-") + ("/--no-" + field.name.replace("_", "-")),
+                    field.name,
+                    default=None,
+                    help=f"{field.metadata['help']}  [default: {'yes' if field.default else 'no'}]",
+                )(function)
+                continue
             metavar = "|".join(map(str, choices)) or hints[field.name].__name__.upper()
             function = click.option(
                 "--" + field.name.replace("_", "-"),
@@ -43,6 +53,9 @@ class DesignCommand(click.Command):
     They are taken out of the arguments before click sees the rest, and lie in ``ctx.obj`` as a dictionary.
     """
 
+    kinds: tuple[str, ...] = DESIGN_KINDS
+    presets = True
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Separate the design's options from the others."""
         design: dict[str, str] = {}
@@ -54,7 +67,7 @@ class DesignCommand(click.Command):
             if token == "--":
                 rest += [token, *waiting]
                 break
-            if not token.startswith("--") or (key not in DESIGN_KINDS and "." not in key):
+            if not token.startswith("--") or (key not in self.kinds and "." not in key):
                 rest.append(token)
                 continue
             if not equals:
@@ -70,12 +83,14 @@ class DesignCommand(click.Command):
         from latentia.parts import KINDS
         from latentia.presets import PRESETS
 
-        with formatter.section("Presets"):
-            formatter.write_dl([(name, preset.summary) for name, preset in PRESETS.items()])
+        if self.presets:
+            with formatter.section("Presets"):
+                formatter.write_dl([(name, preset.summary) for name, preset in PRESETS.items()])
         with formatter.section(
             "Parts and their fields (--KIND NAME, --KIND.FIELD VALUE, or --KIND NAME:FIELD=VALUE,…)"
         ):
-            for kind, registry in KINDS.items():
+            for kind in self.kinds:
+                registry = KINDS[kind]
                 described = [registry.describe(name) for name in registry.names()]
                 formatter.write_dl(
                     [
@@ -83,6 +98,13 @@ class DesignCommand(click.Command):
                         for part in described
                     ]
                 )
+
+
+class AugmentedCommand(DesignCommand):
+    """A command that takes an augmentation and its fields: ``--augmentation shift --augmentation.reach 0.1``."""
+
+    kinds = ("augmentation",)
+    presets = False
 
 
 def data_options(function: Callable[..., Any]) -> Callable[..., Any]:

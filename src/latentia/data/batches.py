@@ -69,6 +69,11 @@ class Batches:
         self.labels = torch.from_numpy(np.ascontiguousarray(labels))
         self._gather = self._choose_gather()
 
+    @property
+    def count(self) -> int:
+        """The number of images shown in an epoch."""
+        return len(self.images)
+
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
         return -(-len(self.images) // self.batch_size)

@@ -70,6 +70,27 @@ def load(
     return images
 
 
+def all_but_test(
+    data: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    size: tuple[int, int] | None = None,
+    policy: str = "auto",
+    quiet: bool = False,
+) -> ImageSet:
+    """Return every image of ``data`` but those of its official test part; where there is none, every image."""
+    options = _read_options(data_dir, size, policy, quiet)
+    location = os.fspath(data)
+    source = find_source(location)
+    official = source.parts(location, options)
+    if "test" not in official:
+        return load(data, "all", data_dir=data_dir, size=size, policy=policy, quiet=quiet)
+    parts = [source.read(location, part, options) for part in official if part != "test"]
+    images = dataclasses.replace(_joined(parts), split="all but test")
+    images.check_finite()
+    return images
+
+
 def narrow(images: ImageSet, split: str, *, split_seed: int = SPLIT_SEED) -> ImageSet:
     """Return one part of images that have no official parts."""
     parts = carve(images, {"test": TEST, "validation": VALIDATION}, seed=split_seed)
@@ -148,6 +169,18 @@ def find_source(location: str) -> Source:
     )
 
 
+def _read_options(
+    data_dir: str | os.PathLike[str] | None, size: tuple[int, int] | None, policy: str, quiet: bool
+) -> ReadOptions:
+    return ReadOptions(
+        data_dir=_folder(data_dir or os.environ.get("LATENTIA_DATA")),
+        cache_dir=Path(os.environ.get("LATENTIA_CACHE") or "~/.cache/latentia").expanduser(),
+        size=size,
+        policy=policy,
+        quiet=quiet,
+    )
+
+
 def _read(source: Source, location: str, split: str, options: ReadOptions, split_seed: int) -> ImageSet:
     official = source.parts(location, options)
     if official == ("all",):
@@ -195,18 +228,6 @@ def _not_empty(images: ImageSet) -> ImageSet:
             f"{images.source} has too few images for a {images.split} split: use --split all, or add images"
         )
     return images
-
-
-def _read_options(
-    data_dir: str | os.PathLike[str] | None, size: tuple[int, int] | None, policy: str, quiet: bool
-) -> ReadOptions:
-    return ReadOptions(
-        data_dir=_folder(data_dir or os.environ.get("LATENTIA_DATA")),
-        cache_dir=Path(os.environ.get("LATENTIA_CACHE") or "~/.cache/latentia").expanduser(),
-        size=size,
-        policy=policy,
-        quiet=quiet,
-    )
 
 
 def _folder(value: str | os.PathLike[str] | None) -> Path | None:

@@ -12,8 +12,19 @@ PRIORS = Registry("prior", "latentia.parts.priors")
 CORRUPTIONS = Registry("corruption", "latentia.parts.corruptions")
 BOUNDS = Registry("bound", "latentia.parts.bounds")
 PENALTIES = Registry("penalty", "latentia.parts.penalties")
+AUGMENTATIONS = Registry("augmentation", "latentia.parts.augmentations")
 
 KINDS: dict[str, Registry] = {
     registry.kind: registry
-    for registry in (ENCODERS, BOTTLENECKS, DECODERS, LIKELIHOODS, PRIORS, CORRUPTIONS, BOUNDS, PENALTIES)
+    for registry in (
+        ENCODERS,
+        BOTTLENECKS,
+        DECODERS,
+        LIKELIHOODS,
+        PRIORS,
+        CORRUPTIONS,
+        BOUNDS,
+        PENALTIES,
+        AUGMENTATIONS,
+    )
 }

@@ -159,6 +159,17 @@ class Corruption(Part, abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True)
+class Augmentation(Part, abc.ABC):
+    """Another picture of the same thing: what is shown changes, what it is does not; used in fine-tuning."""
+
+    kind: ClassVar[str] = "augmentation"
+
+    @abc.abstractmethod
+    def __call__(self, pixels: Tensor, noise: Noise) -> Tensor:
+        """Return images of the shape, dtype and range of ``pixels [B, C, H, W]``; each depends on its own id alone."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Likelihood(Part, abc.ABC):
     """log p(x | z): what the decoder's parameters say about pixels in [0, 1]."""
 

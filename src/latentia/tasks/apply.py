@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from latentia.classifier import Classifier
 from latentia.core.errors import UserError
 from latentia.data.batches import Batch, Batches
 from latentia.data.imageset import ImageSet, PixelFormat
@@ -19,7 +20,7 @@ from latentia.model import Autoencoder
 BATCH = 256
 
 
-def check_fit(model: Autoencoder, images: ImageSet) -> None:
+def check_fit(model: Autoencoder | Classifier, images: ImageSet) -> None:
     """Raise a :class:`UserError` that names both where model and images do not fit each other."""
     channels, height, width = (int(side) for side in images.pixels.shape[1:])
     wanted = model.format
@@ -34,7 +35,7 @@ def check_fit(model: Autoencoder, images: ImageSet) -> None:
         )
 
 
-def format_for(model: Autoencoder, images: ImageSet) -> PixelFormat:
+def format_for(model: Autoencoder | Classifier, images: ImageSet) -> PixelFormat:
     """Return the format by which ``images`` are read: the model's range for its own dtype, else the images' own."""
     own = images.format
     if own.dtype != model.format.dtype:
@@ -42,7 +43,7 @@ def format_for(model: Autoencoder, images: ImageSet) -> PixelFormat:
     return PixelFormat(*own.shape, own.dtype, model.format.low, model.format.high)
 
 
-def batches(model: Autoencoder, images: ImageSet, batch_size: int = BATCH) -> Iterator[Batch]:
+def batches(model: Autoencoder | Classifier, images: ImageSet, batch_size: int = BATCH) -> Iterator[Batch]:
     """Yield ``images`` in order, float32 in [0, 1], where the model is; checked to fit."""
     check_fit(model, images)
     device = next(model.parameters()).device
@@ -54,7 +55,9 @@ def to_pixels(unit: Tensor, pixel_format: PixelFormat) -> npt.NDArray[Any]:
     return pixel_format.from_unit(unit.float().cpu().numpy())
 
 
-def stream(model: Autoencoder, images: ImageSet, function: Any, batch_size: int = BATCH) -> Iterator[npt.NDArray[Any]]:
+def stream(
+    model: Autoencoder | Classifier, images: ImageSet, function: Any, batch_size: int = BATCH
+) -> Iterator[npt.NDArray[Any]]:
     """Yield ``function(batch)``, a NumPy array or tensor ``[B, …]``, batch by batch; a bar for a terminal after 2 s."""
     bar = tqdm(
         batches(model, images, batch_size),
@@ -75,7 +78,7 @@ def stream(model: Autoencoder, images: ImageSet, function: Any, batch_size: int 
         model.train(was_training)
 
 
-def over(model: Autoencoder, images: ImageSet, function: Any, batch_size: int = BATCH) -> npt.NDArray[Any]:
+def over(model: Autoencoder | Classifier, images: ImageSet, function: Any, batch_size: int = BATCH) -> npt.NDArray[Any]:
     """Return ``function(batch)``, a NumPy array or tensor ``[B, …]``, over all images, concatenated."""
     return np.concatenate(list(stream(model, images, function, batch_size)))
 

@@ -52,3 +52,19 @@ class TrainSettings(Spec):
         self.require(self.patience >= 0, "patience", "0 or more")
         self.require(self.checkpoint_seconds > 0, "checkpoint_seconds", "above 0")
         self.require(-(2**63) <= self.seed < 2**63, "seed", "a 64-bit number")
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTuneSettings(TrainSettings):
+    """The same for fine-tuning, where steps count rather than epochs: with few labels an epoch is soon over."""
+
+    epochs: int = option(0, "how often every unlabelled image is seen; 0: 15, and more for small sets (1,500 steps)")
+    batch_size: int = option(320, "images a step, labelled and unlabelled ones together")
+    learning_rate: float = option(2e-3, "the peak of the schedule, for the head")
+    ema: float = option(0.99, "decay of the running average of the weights, which is what is kept; 0: none")
+
+    def for_steps(self, steps_in_epoch: int) -> Self:
+        """Return the settings with the number of epochs chosen for so many steps each, where it was left open."""
+        if self.epochs:
+            return self
+        return dataclasses.replace(self, epochs=max(15, min(MOST_EPOCHS, math.ceil(1500 / steps_in_epoch))))

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import latentia
+from latentia.classifier import Classifier, classifier_from_json
 from latentia.core.atomic import write_atomically, write_json
 from latentia.core.errors import UserError
 from latentia.data.imageset import PixelFormat
@@ -68,8 +69,10 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     return values
 
 
-def model_description(model: Autoencoder) -> dict[str, Any]:
+def model_description(model: Autoencoder | Classifier) -> dict[str, Any]:
     """Return what ``model.json`` says."""
+    if isinstance(model, Classifier):
+        return {"format": FORMAT, "latentia": latentia.__version__, "kind": "classifier", **model.to_json()}
     return {
         "format": FORMAT,
         "latentia": latentia.__version__,
@@ -79,7 +82,7 @@ def model_description(model: Autoencoder) -> dict[str, Any]:
     }
 
 
-def save_model(folder: Path, model: Autoencoder, state: Mapping[str, Tensor] | None = None) -> None:
+def save_model(folder: Path, model: Autoencoder | Classifier, state: Mapping[str, Tensor] | None = None) -> None:
     """Write ``model.json`` and ``model.safetensors``; ``state`` replaces the module's own weights."""
     write_json(folder / "model.json", model_description(model))
     save_tensors(folder / "model.safetensors", state if state is not None else model.state_dict())
@@ -89,9 +92,13 @@ def load_model(folder: Path) -> Autoencoder:
     """Return the saved autoencoder, in evaluation mode, on the CPU.
 
     Raises:
-        UserError: the files are missing, damaged, foreign, newer, or do not belong together.
+        UserError: the files are missing, damaged, foreign, newer, do not belong together, or hold a classifier.
     """
     values = read_json(folder / "model.json", "saved model")
+    if values.get("kind") == "classifier":
+        raise UserError(
+            f"{folder} is a classifier already: this needs the run of an autoencoder, such as the one it was made from"
+        )
     try:
         architecture = Architecture.from_json(values["architecture"])
         model = architecture.build(PixelFormat(**values["pixel_format"]))
@@ -105,6 +112,24 @@ def load_model(folder: Path) -> Autoencoder:
 def model_digest(folder: Path) -> str:
     """Return a hash of the saved weights in ``folder``: what is fitted to a model is told by it from what is not."""
     return hashlib.blake2b((folder / "model.safetensors").read_bytes(), digest_size=16).hexdigest()
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """Return the saved classifier, in evaluation mode, on the CPU.
+
+    Raises:
+        UserError: the files are missing, damaged, foreign, newer, do not belong together, or hold an autoencoder.
+    """
+    values = read_json(folder / "model.json", "saved model")
+    if values.get("kind") != "classifier":
+        raise UserError(f"{folder} is no classifier yet: make one of it with latentia finetune {folder} DATA")
+    try:
+        model = classifier_from_json(values)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{folder / 'model.json'} does not describe a classifier: {error!r}") from None
+    tensors, _ = load_tensors(folder / "model.safetensors")
+    load_state(model, tensors, folder / "model.safetensors")
+    return model.eval()
 
 
 def load_state(module: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -47,7 +47,8 @@ class Trainer:
     validation set).
 
     Args:
-        module: any module; an objective may define ``parameter_groups(module)`` where its parameters differ in rate.
+        module: any module; an objective may define ``parameter_groups(module, settings)`` where parameters differ in rate;
+            a group with ``starts``, a share of training, is frozen until then.
         objective: gives the terms of the loss.
         train: the training batches, shuffled.
         validation: the batches to judge by, or ``None``.
@@ -99,12 +100,12 @@ class Trainer:
             StorageError: the state could not be written; the one before stands.
         """
         devices = [self.device] if self.device.type == "cuda" else []
-        done = self.progress.epoch * len(self.train.images) + self.progress.position * self.train.batch_size
+        done = self.progress.epoch * self.train.count + self.progress.position * self.train.batch_size
         with (
             flushed_denormals(),
             torch.random.fork_rng(devices=devices),
             StopSignals() as signals,
-            ProgressBar(self.settings.epochs, len(self.train.images), done, self.quiet) as bar,
+            ProgressBar(self.settings.epochs, self.train.count, done, self.quiet) as bar,
         ):
             while not self.progress.finished:
                 self._run_epoch(bar, signals)
@@ -129,7 +130,7 @@ class Trainer:
                 self._stop_if_asked(signals)
         trained = time.monotonic()
         self.progress.seconds += trained - saved
-        self._close_epoch(len(self.train.images) - images_at_start, trained - started, bar)
+        self._close_epoch(self.train.count - images_at_start, trained - started, bar)
         self._stop_if_asked(signals)
 
     def train_step(self, batch: Batch, epoch: int) -> dict[str, Tensor]:
@@ -137,12 +138,12 @@ class Trainer:
         step, settings = self.progress.step, self.settings
         # modules that draw by themselves, such as dropout, use the global generator; it is addressed here as well
         torch.manual_seed(derive(settings.seed, "step", step))
-        rate = factor(settings.schedule, step, self.total_steps, settings.warmup)
+        rate, share = factor(settings.schedule, step, self.total_steps, settings.warmup), step / self.total_steps
         for group, base in zip(self.optimizer.param_groups, self._base_rates, strict=True):
-            group["lr"] = base * rate
+            group["lr"] = base * rate if share >= group.get("starts", 0.0) else 0.0
         noise = Noise(settings.seed, batch.ids, "train", epoch)
         with self._precision():
-            terms = self.objective(self.module, batch.pixels, batch.labels, noise, step / self.total_steps)
+            terms = self.objective(self.module, batch.pixels, batch.labels, noise, share)
         self.optimizer.zero_grad(set_to_none=True)
         terms["loss"].mean().backward()  # type: ignore[no-untyped-call]
         if settings.clip:
@@ -174,11 +175,11 @@ class Trainer:
         self._check_finite()
         record: dict[str, Any] = {
             "epoch": progress.epoch + 1,
-            "images": (progress.epoch + 1) * len(self.train.images),
+            "images": (progress.epoch + 1) * self.train.count,
             "seconds": round(progress.seconds, 3),
             "images_per_second": round(images / max(seconds, 1e-9), 1),
             "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "train": {name: float(value) / len(self.train.images) for name, value in self._sums.items()},
+            "train": {name: float(value) / self.train.count for name, value in self._sums.items()},
         }
         judged = record["train"]
         if self.validation is not None:
@@ -243,7 +244,7 @@ class Trainer:
 
     def _running_loss(self) -> float:
         seen = self.progress.position * self.train.batch_size
-        loss = float(self._sums["loss"]) / max(min(seen, len(self.train.images)), 1)
+        loss = float(self._sums["loss"]) / max(min(seen, self.train.count), 1)
         if not math.isfinite(loss):
             raise self._diverged(f"the loss is {loss}")
         return loss

@@ -21,7 +21,8 @@ import click
 def command(run: str, data: str | None, split: str, as_json: bool, density: bool, **how: Any) -> None:
     """Print the figures of RUN on a split of its data (or of DATA), beside the mean image's and PCA's.
 
-    With --density: a bound of the log-likelihood that rises with K (Burda et al. 2016), rate, distortion and active units.
+    Of a classifier: error with its interval, and calibration. With --density: a bound of the log-likelihood that rises
+    with K (Burda et al. 2016), rate, distortion and active units.
     """
     import json
 
@@ -29,7 +30,12 @@ def command(run: str, data: str | None, split: str, as_json: bool, density: bool
 
     opened = open_run(run)
     result: Any
-    if density:
+    if opened.kind == "classifier" and not density:
+        found = opened.classification(data, split)
+        result = found.judgement()
+        if not as_json:
+            click.echo(f"{found.images.source}, {found.images.split} split, {len(found.images):,} images")
+    elif density:
         import numpy as np
 
         from latentia.tasks.density import log_likelihood

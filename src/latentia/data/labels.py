@@ -1,0 +1,196 @@
+"""Labels for images that have none: from a CSV file with the columns ``name`` and ``label``, or drawn by number.
+
+What is drawn is class-balanced, as the literature on few labels has it (Rasmus et al. 2015, section 4.1), and everything
+else is unlabelled from there on: nothing downstream can read it.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from latentia.core.errors import UserError, nearest
+from latentia.core.noise import derive
+from latentia.data.imageset import UNLABELLED, ImageSet
+
+COLUMNS = ("name", "label")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Labels:
+    """The labels that a classifier may learn from.
+
+    Attributes:
+        numbers: int64 ``[N]``, one for each image of a set; -1 where unlabelled.
+        classes: the name of each class.
+        notes: sentences a person should see.
+    """
+
+    numbers: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many images have a label."""
+        return int((self.numbers >= 0).sum())
+
+    def counts(self) -> list[int]:
+        """Return how many labels each class has."""
+        return np.bincount(self.numbers[self.numbers >= 0], minlength=len(self.classes)).tolist()
+
+    def applied(self, images: ImageSet) -> ImageSet:
+        """Return ``images`` with these labels and no others."""
+        return dataclasses.replace(images, labels=self.numbers, classes=self.classes)
+
+
+def draw_labels(images: ImageSet, count: int | None = None, seed: int = 0) -> Labels:
+    """Return ``count`` class-balanced labels out of those that ``images`` have (all of them by default).
+
+    Where the classes do not divide ``count``, a random few have one more; a class with too few gives all it has.
+
+    Raises:
+        UserError: the images have no labels or a single class, or there are fewer labels than classes or than asked for.
+    """
+    if images.labels is None or not (images.labels >= 0).any():
+        raise UserError(
+            f"{images.source} has no labels: give --label-file with the columns name and label, or put the images of each "
+            "class in a sub-folder of its own"
+        )
+    present = np.unique(images.labels[images.labels >= 0])
+    names = images.classes or tuple(str(number) for number in range(int(present.max()) + 1))
+    classes = tuple(names[number] for number in present)
+    _check_classes(classes, images.source)
+    known = np.full(len(names), UNLABELLED, dtype=np.int64)
+    known[present] = np.arange(len(present))
+    numbers = np.where(images.labels >= 0, known[images.labels], UNLABELLED)
+    if count is None:
+        return Labels(numbers, classes)
+    have = int((numbers >= 0).sum())
+    if count < len(classes):
+        raise UserError(
+            f"{count} labels are fewer than the {len(classes)} classes of {images.source}: each class needs at least one"
+        )
+    if count > have:
+        raise UserError(f"{count} labels were asked for, but {images.source} has {have:,} for training: ask for fewer")
+    random = np.random.default_rng(derive(seed, "labels"))
+    rows = [random.permutation(np.flatnonzero(numbers == number)) for number in range(len(classes))]
+    # one for each class in turn, the classes in a random order in each round, until there are enough
+    rounds = max(map(len, rows))
+    turns = [number for _ in range(rounds) for number in random.permutation(len(classes))]
+    taken = [0] * len(classes)
+    chosen: list[int] = []
+    for number in turns:
+        if len(chosen) == count:
+            break
+        if taken[number] < len(rows[number]):
+            chosen.append(int(rows[number][taken[number]]))
+            taken[number] += 1
+    kept = np.full(len(images), UNLABELLED, dtype=np.int64)
+    kept[chosen] = numbers[chosen]
+    return Labels(kept, classes)
+
+
+def read_labels(path: str | os.PathLike[str], images: ImageSet) -> Labels:
+    """Return the labels that a CSV file gives to ``images``, by their names; a row with an empty label is passed over.
+
+    The classes are the file's labels, sorted (numbers by size).
+
+    Raises:
+        UserError: the file is missing or lacks a column, names an image that there is not or one twice, has no labels, a
+            single class, or a class that the images' own classes do not have.
+    """
+    place = Path(path)
+    rows = _rows(place)
+    position = {name: index for index, name in enumerate(images.names)}
+    seen: dict[str, int] = {}
+    unknown: list[tuple[int, str]] = []
+    texts: dict[int, str] = {}
+    empty = 0
+    for line, name, label in rows:
+        if name in seen:
+            raise UserError(f"{place} names {name!r} twice, in lines {seen[name]} and {line}: keep one of them")
+        seen[name] = line
+        if name not in position:
+            unknown.append((line, name))
+        elif not label:
+            empty += 1
+        else:
+            texts[position[name]] = label
+    if unknown:
+        line, name = unknown[0]
+        more = f" ({len(unknown)} such rows)" if len(unknown) > 1 else ""
+        hint = nearest(name, images.names) or f": names are written as {images.names[0]!r}"
+        raise UserError(f"line {line} of {place} names {name!r}, but {images.source} has no such image{more}{hint}")
+    if not texts:
+        raise UserError(f"{place} holds no labels: fill in its column 'label'")
+    classes = tuple(sorted(set(texts.values()), key=_order))
+    _check_classes(classes, str(place))
+    strange = [label for label in classes if images.classes and label not in images.classes]
+    if strange:
+        raise UserError(
+            f"{place} has the label {strange[0]!r}, which is no class of {images.source}{nearest(strange[0], images.classes)}"
+            f" (its classes: {', '.join(images.classes)})"
+        )
+    numbers = np.full(len(images), UNLABELLED, dtype=np.int64)
+    for index, label in texts.items():
+        numbers[index] = classes.index(label)
+    notes: tuple[str, ...] = (
+        (f"{empty} of {len(rows)} rows of {place} have no label and are passed over",) if empty else ()
+    )
+    absent = [name for name in images.classes if name not in classes]
+    if absent:
+        notes += (f"{place} has no label of {', '.join(absent)}: the classifier will never answer so",)
+    return Labels(numbers, classes, notes)
+
+
+def numbers_for(images: ImageSet, classes: tuple[str, ...]) -> npt.NDArray[np.int64] | None:
+    """Return the images' own labels as numbers of ``classes``: -1 unlabelled, -2 a class that is not among them."""
+    if images.labels is None or not (images.labels >= 0).any():
+        return None
+    names = images.classes or tuple(str(number) for number in range(int(images.labels.max()) + 1))
+    known = np.array([classes.index(name) if name in classes else -2 for name in names], dtype=np.int64)
+    return np.where(images.labels >= 0, known[np.maximum(images.labels, 0)], UNLABELLED)
+
+
+def _rows(place: Path) -> list[tuple[int, str, str]]:
+    try:
+        with place.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            header = [column.strip() for column in reader.fieldnames or []]
+            missing = [column for column in COLUMNS if column not in header]
+            if missing:
+                held = ", ".join(header) or "nothing"
+                raise UserError(
+                    f"{place} lacks the column {missing[0]!r} (its first line holds {held}): write name,label there"
+                )
+            reader.fieldnames = header
+            rows = [
+                (reader.line_num, (row["name"] or "").strip(), (row["label"] or "").strip())
+                for row in reader
+                if any(row.values())
+            ]
+    except FileNotFoundError:
+        raise UserError(f"the label file {str(place)!r} does not exist") from None
+    except (UnicodeDecodeError, csv.Error, IsADirectoryError) as error:
+        raise UserError(f"the label file {str(place)!r} cannot be read as CSV: {error}") from None
+    if not rows:
+        raise UserError(f"{place} holds no labels: fill in its column 'label'")
+    return rows
+
+
+def _check_classes(classes: tuple[str, ...], source: str) -> None:
+    if len(classes) < 2:
+        raise UserError(f"{source} has labels of a single class ({classes[0]!r}): a classifier needs two or more")
+
+
+def _order(label: str) -> tuple[int, float, str]:
+    try:
+        return 0, float(label), label
+    except ValueError:
+        return 1, 0.0, label

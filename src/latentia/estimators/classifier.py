@@ -1,0 +1,185 @@
+"""The classifier as a scikit-learn estimator: pre-trained or not, with unlabelled rows marked -1."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import assert_all_finite, check_consistent_length
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from latentia.core.errors import UserError
+from latentia.data.imageset import ImageSet
+from latentia.data.labels import Labels
+from latentia.estimators._rows import ImageRows
+from latentia.estimators.autoencoder import ConvAutoencoder
+from latentia.finetuning import FineTuning
+from latentia.model import Autoencoder
+from latentia.tasks.finetune import finetune_in_memory
+from latentia.tasks.predict import predict
+from latentia.training.settings import FineTuneSettings
+from latentia.training.storage import load_model
+
+
+class AutoencoderClassifier(ImageRows, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier on a pre-trained autoencoder's encoder, for few labels and many unlabelled images.
+
+    Parameters
+    ----------
+    pretrained : None, str, path, Run or fitted ConvAutoencoder, default=None
+        The autoencoder. ``None`` trains one on ``X`` first, labelled rows and unlabelled ones alike.
+    mode : {"full", "partial", "probe"}, default="full"
+        What is trained: everything, the encoder's last half, or the linear head alone.
+    image_shape : tuple of int or None, default=None
+        ``(H, W)`` or ``(C, H, W)`` of the images that the rows of ``X`` unroll. Without it rows are one-row images.
+    epochs, batch_size, learning_rate : see :class:`latentia.training.settings.FineTuneSettings`.
+    augmentation : str or None, default=None
+        What images may undergo and stay what they are. ``None`` is ``"chain"`` for images and ``"none"`` for rows without
+        an ``image_shape``, whose neighbouring values need not be neighbours.
+    options : dict or None, default=None
+        Further fields of :class:`latentia.finetuning.FineTuning`, such as ``{"consistency": 0}``.
+    pretraining : dict or None, default=None
+        Parameters of the :class:`ConvAutoencoder` that is trained where ``pretrained`` is ``None``.
+    device : str, default="auto"
+        ``auto``, ``cpu``, ``cuda`` …
+    random_state : int or None, default=0
+        The seed of weights, order and noise; ``None`` draws one.
+    verbose : bool, default=False
+        Show progress.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        The classes.
+    model_ : latentia.classifier.Classifier
+        The trained module.
+    temperature_ : float
+        What logits are divided by, so that probabilities mean what they say.
+    history_ : list of dict
+        One record for each epoch.
+    n_features_in_ : int
+        Values in one image.
+    """
+
+    def __init__(
+        self,
+        pretrained: Any = None,
+        *,
+        mode: str = "full",
+        image_shape: tuple[int, ...] | None = None,
+        epochs: int = 0,
+        batch_size: int = 320,
+        learning_rate: float = 2e-3,
+        augmentation: str | None = None,
+        options: dict[str, Any] | None = None,
+        pretraining: dict[str, Any] | None = None,
+        device: str = "auto",
+        random_state: int | None = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.pretrained = pretrained
+        self.mode = mode
+        self.image_shape = image_shape
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.augmentation = augmentation
+        self.options = options
+        self.pretraining = pretraining
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from rows ``[N, features]`` or images, and ``y [N]``: integers, -1 for unlabelled, or other class labels.
+
+        Where every label is -1 or 1 and nothing else is there, -1 is a class like any other.
+        """
+        if y is None:
+            raise ValueError("AutoencoderClassifier requires y to be passed, but the target y is None")
+        array = self._validated(X, reset=True)
+        given = column_or_1d(y, warn=True)
+        check_consistent_length(array, given)
+        if np.issubdtype(given.dtype, np.floating):
+            assert_all_finite(given, input_name="y")
+        check_classification_targets(given)
+        labelled = self._labelled(given)
+        self.classes_ = np.unique(given[labelled])
+        if len(self.classes_) < 2:
+            found = f"{len(self.classes_)} class"
+            raise UserError(f"y has labels of {found}, but a classifier needs two or more classes")
+        numbers = np.full(len(given), -1, dtype=np.int64)
+        numbers[labelled] = np.searchsorted(self.classes_, given[labelled])
+        labels = Labels(numbers, tuple(str(number) for number in range(len(self.classes_))))
+        seed = int(np.random.default_rng().integers(2**32)) if self.random_state is None else int(self.random_state)
+        images = self._images(array)
+        source = self._autoencoder(images, seed)
+        pictures = self.image_shape is not None or array.ndim > 2
+        augmentation = self.augmentation or ("chain" if pictures else "none")
+        how = FineTuning.from_fields(
+            {"mode": self.mode, "augmentation": augmentation, **(self.options or {})}, owner="AutoencoderClassifier"
+        )
+        settings = FineTuneSettings(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            seed=seed,
+            device=self.device,
+        )
+        self.model_, self.temperature_, self.history_ = finetune_in_memory(
+            source, images, labels, how, settings, quiet=not self.verbose
+        )
+        return self
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the calibrated probability of each class, float64 ``[N, K]``."""
+        check_is_fitted(self)
+        return predict(self.model_, self._seen(X), self.temperature_).probabilities
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the likeliest class of each image, ``[N]``."""
+        chances = self.predict_proba(X)
+        return np.asarray(self.classes_[chances.argmax(1)])
+
+    def _autoencoder(self, images: ImageSet, seed: int) -> Autoencoder:
+        if self.pretrained is None:
+            parameters = {"image_shape": images.pixels.shape[1:], "device": self.device, "random_state": seed}
+            rows = np.asarray(images.pixels).reshape(len(images), -1)
+            fitted = ConvAutoencoder(**{**parameters, "verbose": self.verbose, **(self.pretraining or {})}).fit(rows)
+            return fitted.model_
+        if isinstance(self.pretrained, str | os.PathLike):
+            from pathlib import Path
+
+            return load_model(Path(self.pretrained))
+        # a fitted estimator keeps its module in ``model_``, a run in ``model``
+        model = getattr(self.pretrained, "model_", None) or getattr(self.pretrained, "model", self.pretrained)
+        if not isinstance(model, Autoencoder):
+            raise UserError(
+                f"pretrained is a {type(self.pretrained).__name__}, but it must be a run, a run's path or a fitted "
+                "ConvAutoencoder"
+            )
+        return model
+
+    @staticmethod
+    def _labelled(y: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        if not np.issubdtype(y.dtype, np.number):
+            return np.ones(len(y), dtype=bool)
+        two = set(np.unique(y).tolist()) == {-1, 1}  # the other old way to write two classes
+        return np.ones(len(y), dtype=bool) if two else np.asarray(y != -1)
+
+    def __sklearn_clone__(self) -> Self:
+        # a clone begins from the same pre-trained autoencoder: a clone of that one would have learned nothing
+        parameters = {key: clone(value, safe=False) for key, value in self.get_params(deep=False).items()}
+        return type(self)(**{**parameters, "pretrained": self.pretrained})
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+__all__ = ["AutoencoderClassifier"]
