@@ -13,17 +13,34 @@ _PLACES = {
     "train": "latentia.api",
     "open_run": "latentia.runs",
     "Run": "latentia.runs",
+    "finetune": "latentia.api",
+    "select": "latentia.api",
+    "compare": "latentia.api",
     "ConvAutoencoder": "latentia.estimators",
+    "AutoencoderClassifier": "latentia.estimators",
     "crossvalidate": "latentia.api",
 }
 
-__all__ = ["ConvAutoencoder", "ImageSet", "Run", "__version__", "crossvalidate", "load", "open_run", "train"]
+__all__ = [
+    "AutoencoderClassifier",
+    "ConvAutoencoder",
+    "ImageSet",
+    "Run",
+    "__version__",
+    "compare",
+    "crossvalidate",
+    "finetune",
+    "load",
+    "open_run",
+    "select",
+    "train",
+]
 
 if TYPE_CHECKING:
-    from latentia.api import crossvalidate, train
+    from latentia.api import compare, crossvalidate, finetune, select, train
     from latentia.data.imageset import ImageSet
     from latentia.data.load import load
-    from latentia.estimators import ConvAutoencoder
+    from latentia.estimators import AutoencoderClassifier, ConvAutoencoder
     from latentia.runs import Run, open_run
 
 

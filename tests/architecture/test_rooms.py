@@ -102,7 +102,16 @@ def test_nothing_heavy_is_imported_early(statement: str) -> None:
 
 
 def test_the_public_surface_is_what_it_was() -> None:
-    expected = ["ConvAutoencoder", "ImageSet", "Run", "__version__", "crossvalidate", "load", "open_run", "train"]
+    expected = [
+        "AutoencoderClassifier",
+        "ConvAutoencoder",
+        "ImageSet",
+        "Run",
+        "__version__",
+        "compare",
+        "crossvalidate",
+    ]
+    expected += ["finetune", "load", "open_run", "select", "train"]
     assert sorted(latentia.__all__) == expected
     for name in expected:
         assert getattr(latentia, name) is not None

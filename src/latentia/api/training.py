@@ -1,0 +1,144 @@
+"""``train``: from images to a run with its pictures."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from latentia.api.finetuning import finetune
+from latentia.api.saying import silent, to_stderr
+from latentia.core.errors import UserError
+from latentia.data.imageset import ImageSet
+from latentia.data.load import SPLIT_SEED, training_parts
+from latentia.model import Autoencoder
+from latentia.objective import Objective
+from latentia.presets import design
+from latentia.report.run_figures import draw_run
+from latentia.runs import Run, loadable
+from latentia.tasks.corrupted import corrupt_and_restore
+from latentia.tasks.generate import generate, has_prior
+from latentia.tasks.inspect import feature_maps, first_filters
+from latentia.tasks.reconstruct import reconstruct
+from latentia.training.asked import separate
+from latentia.training.run import DataChoice, resume_run, start_run
+from latentia.training.run_folder import RunFolder
+from latentia.training.storage import load_tensors
+from latentia.training.transfer import transfer
+
+if TYPE_CHECKING:
+    pass
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def train(
+    data: Any = None,
+    preset: str = "cae",
+    *,
+    validation: Any = None,
+    runs: str | os.PathLike[str] = "runs",
+    init_from: Run | str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    split_seed: int = SPLIT_SEED,
+    figures: bool = True,
+    quiet: bool = False,
+    say: Callable[[str], None] | None = None,
+    options: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Run:
+    """Train an autoencoder and return its run.
+
+    Args:
+        data: whatever :func:`latentia.load` takes. Of a name or a path the training and validation splits are used; of an
+            array or an ImageSet a tenth is set aside for validation.
+        preset: the named autoencoder, such as ``"cae"``, ``"dae"`` or ``"vae:beta=4"``.
+        validation: images to validate on, instead of those set aside.
+        runs: the folder in which the run's own folder is made.
+        init_from: a run whose matching layers the new model starts from.
+        resume: an unfinished run to go on with; everything but ``data`` (needed where it was in memory) comes from it.
+        split_seed: the seed of the validation split.
+        figures: draw the pictures into the run folder.
+        quiet: print nothing.
+        say: told what a person should know; prints to stderr by default.
+        options: options by the names of the command line, such as ``{"corruption.p": 0.3}``.
+        **more: the same by keyword: fields of :class:`TrainSettings` (``epochs``, ``learning_rate``, ``seed``,
+            ``device`` …), of the data (``size``, ``policy``, ``data_dir``), parts (``encoder="residual"``) and their
+            fields (``latent_dim=32``, ``corruption__p=0.3``).
+
+    Raises:
+        UserError: data, preset or an option is wrong. TrainingDiverged, Interrupted, StorageError: see there.
+    """
+    tell = say or (silent if quiet else to_stderr)
+    if resume is not None and RunFolder.open(resume).describe().get("kind") == "classifier":
+        return finetune(resume=resume, data=data, figures=figures, quiet=quiet, say=tell)
+    if resume is not None:
+        folder, model = resume_run(resume, data, validation=validation, quiet=quiet, say=tell)
+        return _finished(folder, model, data, validation, figures)
+    if data is None:
+        raise UserError("there is nothing to train on: name a data set, a folder of images, a file or an array")
+    asked = separate(options, more)
+    chosen = design(preset, asked.design)
+    location = os.fspath(data) if isinstance(data, str | os.PathLike) else None
+    choice = DataChoice(location, asked.data, split_seed)
+    train_images, held = training_parts(
+        data, split_seed=split_seed, validation=validation, quiet=quiet, **loadable(asked.data)
+    )
+    prepare = None
+    if init_from is not None:
+        source = init_from.path if isinstance(init_from, Run) else Path(init_from)
+        prepare = functools.partial(_bring_layers, source, tell)
+    folder, model = start_run(
+        train_images,
+        held,
+        chosen,
+        asked.settings,
+        runs,
+        choice=choice,
+        prepare=prepare,
+        quiet=quiet,
+        say=tell,
+    )
+    return _finished(folder, model, train_images, held, figures)
+
+
+def draw_figures(folder: RunFolder, model: Autoencoder, images: ImageSet) -> list[Path]:
+    """Draw the pictures of a run from ``images`` it did not train on (or its training images where there are no others)."""
+    shown = images.select(np.arange(min(len(images), 2000)))
+    objective = Objective.from_json(folder.describe()["objective"])
+    return draw_run(
+        folder.path,
+        folder.describe(),
+        folder.metrics(),
+        result=reconstruct(model, shown),
+        filters=first_filters(model),
+        maps=feature_maps(model, shown),
+        restoration=corrupt_and_restore(model, objective, shown.select(np.arange(min(len(shown), 10)))),
+        samples=generate(model, objective=objective).images if has_prior(model, objective) else None,
+    )
+
+
+def _finished(folder: RunFolder, model: Autoencoder, data: Any, validation: Any, figures: bool) -> Run:
+    if figures:
+        if not isinstance(data, ImageSet):
+            described = folder.describe()["data"]
+            choice = DataChoice(described["location"], described["options"], described["split_seed"])
+            data, validation = choice.load(data, validation)
+        draw_figures(folder, model, validation if isinstance(validation, ImageSet) else data)
+    return Run(folder, model)
+
+
+def _bring_layers(source: Path, tell: Callable[[str], None], model: Autoencoder) -> dict[str, Any]:
+    if RunFolder.open(source).describe().get("kind") == "classifier":
+        raise UserError(
+            f"{source} is a classifier already: start from the run of an autoencoder, such as the one it came from"
+        )
+    weights, _ = load_tensors(source / "model.safetensors")
+    moved = transfer(model, weights, str(source))
+    tell(f"from {source}: {moved}")
+    return {"from": str(source), **moved.to_json()}
