@@ -18,14 +18,20 @@ _PLACES = {
     "compare": "latentia.api",
     "ConvAutoencoder": "latentia.estimators",
     "AutoencoderClassifier": "latentia.estimators",
+    "AutoencoderClusterer": "latentia.estimators",
+    "DenoisingAutoencoder": "latentia.estimators",
+    "VariationalAutoencoder": "latentia.estimators",
     "crossvalidate": "latentia.api",
 }
 
 __all__ = [
     "AutoencoderClassifier",
+    "AutoencoderClusterer",
     "ConvAutoencoder",
+    "DenoisingAutoencoder",
     "ImageSet",
     "Run",
+    "VariationalAutoencoder",
     "__version__",
     "compare",
     "crossvalidate",
@@ -40,7 +46,13 @@ if TYPE_CHECKING:
     from latentia.api import compare, crossvalidate, finetune, select, train
     from latentia.data.imageset import ImageSet
     from latentia.data.load import load
-    from latentia.estimators import AutoencoderClassifier, ConvAutoencoder
+    from latentia.estimators import (
+        AutoencoderClassifier,
+        AutoencoderClusterer,
+        ConvAutoencoder,
+        DenoisingAutoencoder,
+        VariationalAutoencoder,
+    )
     from latentia.runs import Run, open_run
 
 

@@ -104,9 +104,12 @@ def test_nothing_heavy_is_imported_early(statement: str) -> None:
 def test_the_public_surface_is_what_it_was() -> None:
     expected = [
         "AutoencoderClassifier",
+        "AutoencoderClusterer",
         "ConvAutoencoder",
+        "DenoisingAutoencoder",
         "ImageSet",
         "Run",
+        "VariationalAutoencoder",
         "__version__",
         "compare",
         "crossvalidate",

@@ -124,7 +124,7 @@ class Batches:
 
     def _from_disk(self, batches: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, Tensor]]:
         pixels: Any = self.images.pixels
-        in_order = self.seed is None and hasattr(mmap, "MADV_DONTNEED") and pixels.mode == "r"
+        in_order = self.seed is None and hasattr(mmap, "MADV_DONTNEED") and getattr(pixels, "mode", "") == "r"
 
         def read(chosen: Tensor) -> Tensor:
             places = chosen.numpy()

@@ -293,6 +293,11 @@ def _as_numpy(values: Any) -> npt.NDArray[Any]:
     return np.asanyarray(values)  # a memory-mapped array stays one
 
 
+def channels_last(shape: tuple[int, ...]) -> bool:
+    """Return whether an image of this shape is ``(H, W, C)``: C is at most 16 and smaller than the first side."""
+    return len(shape) == 3 and shape[2] <= 16 and shape[2] < shape[0]
+
+
 def _four_sided(array: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
     if array.ndim == 3:
         return array[:, None]
@@ -300,7 +305,7 @@ def _four_sided(array: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
         raise UserError(
             f"{source} has the shape {tuple(array.shape)}, but images are [N, H, W], [N, C, H, W] or [N, H, W, C]"
         )
-    if array.shape[-1] <= 16 and array.shape[-1] < array.shape[1]:
+    if channels_last(array.shape[1:]):
         return np.ascontiguousarray(np.moveaxis(array, -1, 1))
     return array
 

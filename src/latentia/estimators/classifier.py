@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Self
 
 import numpy as np
@@ -13,16 +12,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from latentia.core.errors import UserError
-from latentia.data.imageset import ImageSet
 from latentia.data.labels import Labels
+from latentia.estimators._pretrained import autoencoder_of
 from latentia.estimators._rows import ImageRows
-from latentia.estimators.autoencoder import ConvAutoencoder
 from latentia.finetuning import FineTuning
-from latentia.model import Autoencoder
 from latentia.tasks.finetune import finetune_in_memory
 from latentia.tasks.predict import predict
 from latentia.training.settings import FineTuneSettings
-from latentia.training.storage import load_model
 
 
 class AutoencoderClassifier(ImageRows, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -35,7 +31,8 @@ class AutoencoderClassifier(ImageRows, ClassifierMixin, BaseEstimator):  # type:
     mode : {"full", "partial", "probe"}, default="full"
         What is trained: everything, the encoder's last half, or the linear head alone.
     image_shape : tuple of int or None, default=None
-        ``(H, W)`` or ``(C, H, W)`` of the images that the rows of ``X`` unroll. Without it rows are one-row images.
+        ``(H, W)``, ``(C, H, W)`` or ``(H, W, C)`` of the images that the rows of ``X`` unroll; without it rows are one-row
+        images.
     epochs, batch_size, learning_rate : see :class:`latentia.training.settings.FineTuneSettings`.
     augmentation : str or None, default=None
         What images may undergo and stay what they are. ``None`` is ``"chain"`` for images and ``"none"`` for rows without
@@ -62,7 +59,7 @@ class AutoencoderClassifier(ImageRows, ClassifierMixin, BaseEstimator):  # type:
     history_ : list of dict
         One record for each epoch.
     n_features_in_ : int
-        Values in one image.
+        The length of the second side of ``X``.
     """
 
     def __init__(
@@ -117,7 +114,8 @@ class AutoencoderClassifier(ImageRows, ClassifierMixin, BaseEstimator):  # type:
         labels = Labels(numbers, tuple(str(number) for number in range(len(self.classes_))))
         seed = int(np.random.default_rng().integers(2**32)) if self.random_state is None else int(self.random_state)
         images = self._images(array)
-        source = self._autoencoder(images, seed)
+        parameters = {"device": self.device, "random_state": seed, "verbose": self.verbose, **(self.pretraining or {})}
+        source = autoencoder_of(self.pretrained, images, parameters)
         pictures = self.image_shape is not None or array.ndim > 2
         augmentation = self.augmentation or ("chain" if pictures else "none")
         how = FineTuning.from_fields(
@@ -144,25 +142,6 @@ class AutoencoderClassifier(ImageRows, ClassifierMixin, BaseEstimator):  # type:
         """Return the likeliest class of each image, ``[N]``."""
         chances = self.predict_proba(X)
         return np.asarray(self.classes_[chances.argmax(1)])
-
-    def _autoencoder(self, images: ImageSet, seed: int) -> Autoencoder:
-        if self.pretrained is None:
-            parameters = {"image_shape": images.pixels.shape[1:], "device": self.device, "random_state": seed}
-            rows = np.asarray(images.pixels).reshape(len(images), -1)
-            fitted = ConvAutoencoder(**{**parameters, "verbose": self.verbose, **(self.pretraining or {})}).fit(rows)
-            return fitted.model_
-        if isinstance(self.pretrained, str | os.PathLike):
-            from pathlib import Path
-
-            return load_model(Path(self.pretrained))
-        # a fitted estimator keeps its module in ``model_``, a run in ``model``
-        model = getattr(self.pretrained, "model_", None) or getattr(self.pretrained, "model", self.pretrained)
-        if not isinstance(model, Autoencoder):
-            raise UserError(
-                f"pretrained is a {type(self.pretrained).__name__}, but it must be a run, a run's path or a fitted "
-                "ConvAutoencoder"
-            )
-        return model
 
     @staticmethod
     def _labelled(y: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

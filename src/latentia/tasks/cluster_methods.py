@@ -171,27 +171,36 @@ def _by_silhouette(points: Points, count: int | None, seed: int, once: Callable[
     if count is None:
         criterion = "the greatest sum of silhouette and stability"
         some = points[np.linspace(0, len(points) - 1, min(len(points), SAMPLE)).astype(np.int64)]
-        for k in range(2, min(TRIED, len(some) - 1) + 1):
+        subset = len(_subset(len(some), seed, 0))
+        for k in range(2, min(TRIED, len(some) - 1, max(2, subset // 2)) + 1):
             labels = np.asarray(once(some, k, seed)[0])
             again = over_subsets(len(some), lambda rows, turn, k=k: once(some[rows], k, seed + turn + 1)[0], 3, seed)
             rows.append({"clusters": k, "silhouette": silhouette(some, labels), "stability": agreement_of_runs(again)})
-        count = int(max(rows, key=lambda row: row["silhouette"] + row["stability"])["clusters"]) if rows else 1
+        count = int(max(rows, key=_merit)["clusters"]) if rows else 1
     labels, membership = once(points, count, seed)
     return Fit(np.asarray(labels, dtype=np.int64), np.asarray(membership, dtype=np.float64), tuple(rows), criterion)
 
 
-def over_subsets(
-    count: int, clustered: Callable[..., Any], repeats: int, seed: int, share: float = 0.8, most: int = 20_000
-) -> list[npt.NDArray[np.int64]]:
+def _merit(row: dict[str, float]) -> float:
+    total = row["silhouette"] + row["stability"]
+    return -np.inf if np.isnan(total) else total
+
+
+def over_subsets(count: int, clustered: Callable[..., Any], repeats: int, seed: int) -> list[npt.NDArray[np.int64]]:
     """Return the labels of ``clustered(rows, turn)`` on random subsets, int64 ``[count]`` each, -2 where not in the subset."""
-    size = max(2, min(most, round(share * count)))
     found = []
     for turn in range(repeats):
-        rows = np.sort(np.random.default_rng(derive(seed, "subset", turn)).permutation(count)[:size])
+        rows = _subset(count, seed, turn)
         labels = np.full(count, -2, dtype=np.int64)
         labels[rows] = clustered(rows, turn)
         found.append(labels)
     return found
+
+
+def _subset(count: int, seed: int, turn: int) -> npt.NDArray[np.int64]:
+    """Return the places of a random subset, in rising order: 80 % of all, at least 2, at most 20,000."""
+    size = max(2, min(20_000, round(0.8 * count)))
+    return np.sort(np.random.default_rng(derive(seed, "subset", turn)).permutation(count)[:size])
 
 
 def agreement_of_runs(runs: list[npt.NDArray[np.int64]]) -> float:

@@ -291,3 +291,13 @@ def test_clustering_on_umap(run: Run) -> None:
     found = run.cluster(images, 10, method="mixture", on="umap", repeats=0)
     assert found.count == 10 and found.agreement[0].accuracy > 0.5
     assert run.map(images, method="umap").trustworthiness > 0.8
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("count", [2, 3, 5, 8, 12, 20])
+def test_a_handful_of_images_is_enough_for_every_method(method: str, count: int) -> None:
+    points, _ = groups(1, each=count)
+    found = fit(points, method, None, seed=0)
+    assert found.labels.shape == (count,)
+    coinciding = fit(np.zeros((count, 3), dtype=np.float32), method, None, seed=0)  # images that are all the same
+    assert coinciding.labels.shape == (count,)

@@ -1,0 +1,35 @@
+"""The autoencoder that another estimator stands on: one that was trained before, or one trained now on its images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentia.core.errors import UserError
+from latentia.data.imageset import ImageSet
+from latentia.estimators.autoencoder import ConvAutoencoder
+from latentia.model import Autoencoder
+from latentia.training.storage import load_model
+
+
+def autoencoder_of(pretrained: Any, images: ImageSet, parameters: dict[str, Any]) -> Autoencoder:
+    """Return the autoencoder that ``pretrained`` holds, or a :class:`ConvAutoencoder` of ``parameters`` fitted to ``images``.
+
+    Raises:
+        UserError: ``pretrained`` is neither a run, a run's path nor a fitted autoencoder.
+    """
+    if pretrained is None:
+        rows = np.asarray(images.pixels).reshape(len(images), -1)
+        return ConvAutoencoder(**{"image_shape": images.pixels.shape[1:], **parameters}).fit(rows).model_
+    if isinstance(pretrained, str | os.PathLike):
+        return load_model(Path(pretrained))
+    # a fitted estimator keeps its module in ``model_``, a run in ``model``
+    model = getattr(pretrained, "model_", None) or getattr(pretrained, "model", pretrained)
+    if not isinstance(model, Autoencoder):
+        raise UserError(
+            f"pretrained is a {type(pretrained).__name__}, but it must be a run, a run's path or a fitted ConvAutoencoder"
+        )
+    return model
