@@ -40,6 +40,11 @@ class FineTuning(Spec):
         self.strong, self.weak  # noqa: B018  a wrong name is told at once
 
     @property
+    def control(self) -> FineTuning:
+        """How the same network is trained from scratch: all of it learns, for frozen random layers are no control."""
+        return dataclasses.replace(self, scratch=True, mode="full")
+
+    @property
     def strong(self) -> Augmentation:
         """What images that are learned from undergo."""
         return AUGMENTATIONS.make(self.augmentation)  # type: ignore[return-value]

@@ -15,12 +15,13 @@ import numpy.typing as npt
 from latentia.classifier import Classifier
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet, PixelFormat
-from latentia.data.load import load
+from latentia.data.load import EmptySplit, load
 from latentia.model import Autoencoder
 from latentia.objective import Objective
 from latentia.tasks.calibration import kept_temperature
 from latentia.tasks.cluster import cluster
 from latentia.tasks.clusters import Clusters
+from latentia.tasks.control import BesideControl, beside_control, find_control
 from latentia.tasks.denoise import denoise
 from latentia.tasks.embed import embed
 from latentia.tasks.evaluate import Evaluation, evaluate
@@ -221,6 +222,41 @@ class Run:
         if found.judgement() is None:
             raise UserError(f"{found.images.source} has no labels on its {split} split: there is nothing to judge by")
         return found
+
+    def unlearned_images(self) -> ImageSet | None:
+        """Return the validation images, which a classifier did not learn from; all, where it learned from any of them.
+
+        ``None`` where its data was in memory, or where there are none.
+        """
+        described = self.description["data"]
+        if described["location"] is None:
+            return None
+        try:
+            return self.images(
+                described["location"], "validation" if described["options"].get("split") == "train" else "all"
+            )
+        except EmptySplit:
+            return None
+
+    @property
+    def control(self) -> Run | None:
+        """The control of a classifier, the same network trained from scratch, where there is one beside it."""
+        found = find_control(self.path)
+        return None if found is None else open_run(found)
+
+    def beside_control(self, data: Any = None, split: str = "all") -> BesideControl:
+        """Return this classifier and its control on ``split`` of ``data``, by default on images it did not learn from.
+
+        Raises:
+            UserError: there is no control, or the run's data was in memory and ``data`` is not given.
+        """
+        control = self.control
+        if control is None:
+            raise UserError(f"{self.path} has no control beside it: fine-tune with --control")
+        images = self.unlearned_images() if data is None else self.images(data, split)
+        if images is None:
+            raise UserError(f"{self.path} has no images left to compare by: name others")
+        return beside_control(self.prediction(images), control.prediction(images))
 
     def __repr__(self) -> str:
         return f"<Run {self.path}: {self.description.get('preset')} ({self.description.get('status')})>"

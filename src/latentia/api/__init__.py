@@ -1,7 +1,18 @@
-"""A thin face over the rooms below: ``train``, ``finetune``, ``crossvalidate``, ``select``, ``compare``."""
+"""A thin face over the rooms below: ``train``, ``finetune``, ``learning_curve``, ``crossvalidate``, ``select``, ``compare``."""
 
 from latentia.api.finetuning import finetune
+from latentia.api.learning_curves import learning_curve, open_learning_curve
 from latentia.api.studies import compare, crossvalidate, open_crossvalidation, select
 from latentia.api.training import draw_figures, train
 
-__all__ = ["compare", "crossvalidate", "draw_figures", "finetune", "open_crossvalidation", "select", "train"]
+__all__ = [
+    "compare",
+    "crossvalidate",
+    "draw_figures",
+    "finetune",
+    "learning_curve",
+    "open_crossvalidation",
+    "open_learning_curve",
+    "select",
+    "train",
+]

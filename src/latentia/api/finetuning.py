@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from latentia.api.saying import silent, to_stderr
 from latentia.classifier import Head
-from latentia.core.errors import UserError
+from latentia.core.errors import Interrupted, UserError
 from latentia.data.imageset import ImageSet, encode_labels
 from latentia.data.labels import draw_labels, read_labels
-from latentia.data.load import EmptySplit, all_but_test, load
-from latentia.finetuning import FineTuning
-from latentia.parts import AUGMENTATIONS
+from latentia.data.load import all_but_test, load
 from latentia.report.classifier_figures import draw_classifier
 from latentia.runs import Run, loadable
+from latentia.tasks.control import WANTED, train_control
 from latentia.tasks.finetune import resume_finetune, start_finetune
-from latentia.training.asked import DATA_OPTIONS
+from latentia.training.asked import separate_finetuning
 from latentia.training.run import DataChoice
 from latentia.training.run_folder import RunFolder
-from latentia.training.settings import FineTuneSettings
 from latentia.training.storage import load_classifier
-
-if TYPE_CHECKING:
-    pass
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 def finetune(
@@ -48,6 +39,7 @@ def finetune(
     head: Head | None = None,
     runs: str | os.PathLike[str] = "runs",
     resume: str | os.PathLike[str] | None = None,
+    control: bool = False,
     figures: bool = True,
     quiet: bool = False,
     say: Callable[[str], None] | None = None,
@@ -73,11 +65,13 @@ def finetune(
         runs: the folder in which the run's own folder is made.
         resume: an unfinished classifier's run to go on with; everything but ``data`` (needed where it was in memory) comes
             from it.
+        control: also train the same network from scratch, with the same labels, images, losses, augmentation and number of
+            steps, in a run of its own; :meth:`Run.beside_control` of the result compares both.
         figures: draw the pictures into the run folder.
         quiet: print nothing.
         say: told what a person should know; prints to stderr by default.
         options: options by the names of the command line.
-        **more: the same by keyword: fields of :class:`latentia.supervised.FineTuning` and
+        **more: the same by keyword: fields of :class:`latentia.finetuning.FineTuning` and
             :class:`latentia.training.settings.FineTuneSettings`, ``size``, ``policy`` and ``data_dir``.
 
     Raises:
@@ -88,25 +82,20 @@ def finetune(
         unfinished = Run(RunFolder.open(resume))
         if unfinished.kind != "classifier":
             raise UserError(f"{resume} is no classifier's run: go on with latentia train --resume {resume}")
-        folder, classifier = resume_finetune(resume, _finetune_images(unfinished, data), quiet=quiet, say=tell)
-        return _finished_classifier(Run(folder, classifier), figures)
+        images = _finetune_images(unfinished, data)
+        folder, classifier = resume_finetune(resume, images, quiet=quiet, say=tell)
+        done = _finished_classifier(Run(folder, classifier), figures)
+        return _with_control(done, images, figures, quiet, tell) if unfinished.description.get(WANTED) else done
     if run is None:
         raise UserError("there is nothing to fine-tune: name the run of an autoencoder")
     source = run if isinstance(run, Run) else Run(RunFolder.open(run))
     autoencoder = source.model  # a run that is a classifier already is told here
     if isinstance(labels, int) and label_file is not None:
         raise UserError("labels are drawn by number or read from a file: give --labels or --label-file, not both")
-    given = {key.replace("-", "_"): value for key, value in {**dict(options or {}), **more, "mode": mode}.items()}
-    given = {key: value for key, value in given.items() if value is not None}
-    nested = {key.partition(".")[2]: given.pop(key) for key in list(given) if key.startswith("augmentation.")}
-    if nested:
-        given["augmentation"] = str(AUGMENTATIONS.make(given.get("augmentation", "chain"), **nested))
-    data_options = {key: given.pop(key) for key in DATA_OPTIONS if key in given}
-    fields = {field.name for field in dataclasses.fields(FineTuneSettings)}
-    settings = FineTuneSettings.from_fields(
-        {key: given.pop(key) for key in list(given) if key in fields}, owner="finetune"
-    )
-    how = FineTuning.from_fields(given, owner="finetune")
+    asked = separate_finetuning(options, {**more, "mode": mode})
+    how, settings, data_options = asked.how, asked.settings, asked.data
+    if control and how.scratch:
+        raise UserError("--scratch trains the control itself: leave out --scratch or --control")
     described = source.description["data"]
     location = data if data is not None else described["location"]
     if location is None:
@@ -116,7 +105,7 @@ def finetune(
         kept = {key: value for key, value in described["options"].items() if key != "split"}
         data_options = {**kept, **data_options, "split": split or ("all" if label_file is not None else "train")}
     choice = DataChoice(None if in_memory else os.fspath(location), data_options, described["split_seed"])
-    images = _choose_images(source, location, choice)
+    images = choose_images(source, location, choice)
     if label_file is not None:
         chosen = read_labels(label_file, images)
     elif labels is None or isinstance(labels, int):
@@ -134,13 +123,27 @@ def finetune(
         choice=choice,
         origin=str(source.path),
         head=head,
+        notes={WANTED: True} if control else None,
         quiet=quiet,
         say=tell,
     )
-    return _finished_classifier(Run(folder, classifier), figures, images if in_memory else None)
+    done = _finished_classifier(Run(folder, classifier), figures, images if in_memory else None)
+    return _with_control(done, images, figures, quiet, tell) if control else done
 
 
-def _choose_images(source: Run, location: Any, choice: DataChoice) -> ImageSet:
+def _with_control(run: Run, images: ImageSet, figures: bool, quiet: bool, tell: Callable[[str], None]) -> Run:
+    try:
+        folder, classifier = train_control(run.path, images, quiet=quiet, say=tell)
+    except Interrupted as stopped:
+        raise Interrupted(
+            f"training of the control was interrupted: go on with --resume {run.path}", stopped.exit_code - 128
+        ) from None
+    in_memory = run.description["data"]["location"] is None
+    _finished_classifier(Run(folder, classifier), figures, images if in_memory else None)
+    return run
+
+
+def choose_images(source: Run, location: Any, choice: DataChoice) -> ImageSet:
     """Return the images to learn from, brought to the size of ``source``'s model."""
     if choice.location is None:
         return load(location)
@@ -160,17 +163,13 @@ def _finetune_images(unfinished: Run, data: Any) -> ImageSet:
     choice = DataChoice(described["location"], described["options"], described["split_seed"])
     # the model's file may not be written yet; what the run began with always is
     beginning = Run(RunFolder(unfinished.path), load_classifier(unfinished.path / "last"))
-    return _choose_images(beginning, data, choice)
+    return choose_images(beginning, data, choice)
 
 
 def _finished_classifier(run: Run, figures: bool, images: ImageSet | None = None) -> Run:
     if figures:
         described = run.description["data"]
-        if images is None and described["location"] is not None:
-            # what was not learned from, where there is any: the classifier stands, so other labels may be looked at
-            validate = described["options"].get("split") == "train"
-            with contextlib.suppress(EmptySplit):
-                images = run.images(described["location"], "validation" if validate else "all")
+        images = run.unlearned_images() if images is None else images
         shown = None if images is None else run.prediction(_some(images))
         draw_classifier(run.path / "figures", f"classifier on {described['source']}", run.history, shown)
     return run

@@ -22,13 +22,14 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
         package = importlib.import_module(COMMANDS)
-        return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_")
+        modules = [module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_"]
+        return sorted(name.replace("_", "-") for name in modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command called ``cmd_name``."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command = importlib.import_module(f"{COMMANDS}.{cmd_name}").command
+        command = importlib.import_module(f"{COMMANDS}.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # a developer's mistake: each file holds one
         return command
 

@@ -254,6 +254,25 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return numbers[0], numbers[-1]
 
 
+def parse_counts(text: str) -> list[int]:
+    """Return the numbers of ``10,30,100``.
+
+    Raises:
+        UserError: one is no whole number above 0.
+    """
+    found = []
+    for item in text.split(","):
+        try:
+            found.append(int(item))
+        except ValueError:
+            found.append(0)
+        if found[-1] < 1:
+            raise UserError(
+                f"{item.strip()!r} in {text!r} is no number of labels: write whole numbers, such as 10,30,100"
+            )
+    return found
+
+
 def output_folder(path: str) -> Path:
     """Return the folder that results go to, made if it is not there.
 

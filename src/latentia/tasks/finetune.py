@@ -7,7 +7,7 @@ import csv
 import dataclasses
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ def start_finetune(
     choice: DataChoice,
     origin: str | None = None,
     head: Head | None = None,
+    notes: Mapping[str, Any] | None = None,
     quiet: bool = False,
     say: Say = lambda text: None,
 ) -> tuple[RunFolder, Classifier]:
@@ -65,6 +66,7 @@ def start_finetune(
         choice: how the images were asked for.
         origin: the folder of the autoencoder's run, for ``run.json``.
         head: what stands on the features; by default linear for a probe, else a residual block and a dense layer.
+        notes: further entries of ``run.json``.
         quiet: no progress.
         say: told what a person should know.
 
@@ -90,13 +92,14 @@ def start_finetune(
             "labels": {"count": labels.count, "of each class": labels.counts(), "notes": list(labels.notes)},
         },
         "origin": {"from": origin, "scratch": how.scratch},
+        **(notes or {}),
     }
     folder = RunFolder.create(Path(runs), f"{Path(images.source).stem or 'images'}-classifier", description)
     _write_labels(folder.path / LABELS, images, labels)
     write_json(folder.path / "model.json", model_description(model))
     save_model(folder.path / "last", model)  # where the run began, so that it can begin again after a kill
-    for note in (*images.notes, *labels.notes):
-        say(note)
+    for line in (*images.notes, *labels.notes):
+        say(line)
     say(f"{describe(labels, how, len(images))}; on {describe_device(device)}, in {folder.path}")
     _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet)
     return folder, model.cpu().eval()
@@ -123,7 +126,7 @@ def resume_finetune(
         f"there are {len(images)} now, and their fingerprints differ)"
     )
     try:
-        labels = _own_labels(folder.path / LABELS, images, classes)
+        labels = own_labels(folder.path / LABELS, images, classes)
     except UserError:
         raise changed from None
     shown = labels.applied(images)
@@ -272,7 +275,12 @@ def _write_labels(path: Path, images: ImageSet, labels: Labels) -> None:
     write_bytes(path, text.getvalue().encode())
 
 
-def _own_labels(path: Path, images: ImageSet, classes: tuple[str, ...]) -> Labels:
+def own_labels(path: Path, images: ImageSet, classes: tuple[str, ...]) -> Labels:
+    """Return the labels that a run learned from, as its ``labels.csv`` has them.
+
+    Raises:
+        UserError: the images or the classes are others.
+    """
     read = read_labels(path, dataclasses.replace(images, labels=None, classes=()))
     if set(read.classes) != set(classes):
         raise UserError(f"{path} holds other classes than the run began with: restore it")

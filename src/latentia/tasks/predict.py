@@ -61,7 +61,8 @@ class Judgement:
             f"expected calibration error {self.calibration_error:.2%}, log-loss {self.nll:.4f} nats",
         ]
         if self.unsure:
-            lines.append(f"unsure of {self.unsure:.2%}; error among the others {self.error_when_sure:.2%}")
+            others = "" if math.isnan(self.error_when_sure) else f"; error among the others {self.error_when_sure:.2%}"
+            lines.append(f"unsure of {self.unsure:.2%}{others}")
         return "\n".join(lines)
 
 

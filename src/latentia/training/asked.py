@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from latentia.training.settings import TrainSettings
+from latentia.finetuning import FineTuning
+from latentia.parts import AUGMENTATIONS
+from latentia.training.settings import FineTuneSettings, TrainSettings
 
 DATA_OPTIONS = ("size", "policy", "data_dir", "split")
 SETTINGS = frozenset(field.name for field in dataclasses.fields(TrainSettings))
@@ -42,3 +44,37 @@ def separate(
     data = {key: given.pop(key) for key in data_names if key in given}
     settings = TrainSettings.from_fields({key: given.pop(key) for key in list(given) if key in SETTINGS}, owner="train")
     return Asked(data, settings, given)
+
+
+@dataclasses.dataclass(frozen=True)
+class AskedFineTuning:
+    """Options of fine-tuning by what they are about.
+
+    Attributes:
+        data: keyword arguments of :func:`latentia.load`.
+        settings: how to train.
+        how: mode, augmentation and the weights of the loss.
+    """
+
+    data: dict[str, Any]
+    settings: FineTuneSettings
+    how: FineTuning
+
+
+def separate_finetuning(options: Mapping[str, Any] | None, more: Mapping[str, Any]) -> AskedFineTuning:
+    """Return the options of fine-tuning told apart; those that are ``None`` are as if not given.
+
+    Raises:
+        UserError: there is no such option, or a value does not fit.
+    """
+    given = {key.replace("-", "_"): value for key, value in {**dict(options or {}), **more}.items()}
+    given = {key: value for key, value in given.items() if value is not None}
+    nested = {key.partition(".")[2]: given.pop(key) for key in list(given) if key.startswith("augmentation.")}
+    if nested:
+        given["augmentation"] = str(AUGMENTATIONS.make(given.get("augmentation", "chain"), **nested))
+    data = {key: given.pop(key) for key in DATA_OPTIONS if key in given}
+    fields = {field.name for field in dataclasses.fields(FineTuneSettings)}
+    settings = FineTuneSettings.from_fields(
+        {key: given.pop(key) for key in list(given) if key in fields}, owner="finetune"
+    )
+    return AskedFineTuning(data, settings, FineTuning.from_fields(given, owner="finetune"))

@@ -23,6 +23,7 @@ from latentia.training.settings import FineTuneSettings
 @click.option("--split", metavar="train|validation|test|all", help="the part of DATA to learn from  [default: train]")
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="where run folders are made")
 @click.option("--resume", metavar="RUN", help="go on with this unfinished classifier's run")
+@click.option("--control", is_flag=True, help="also train the same network from scratch, and show both")
 @click.option("--no-figures", is_flag=True, help="draw no pictures")
 @click.option("--quiet", is_flag=True, help="no progress on stderr")
 @click.pass_context
@@ -46,7 +47,7 @@ def command(ctx: click.Context, /, run: str | None, data: str | None, resume: st
         done = api.finetune(resume=resume, figures=figures, quiet=quiet)
     else:
         given["size"] = parse_size(given["size"])
-        named = {key: given.pop(key) for key in ("labels", "label_file", "label_seed", "mode", "split")}
+        named = {key: given.pop(key) for key in ("labels", "label_file", "label_seed", "mode", "split", "control")}
         done = api.finetune(
             run,
             data,
@@ -57,4 +58,9 @@ def command(ctx: click.Context, /, run: str | None, data: str | None, resume: st
             options={**ctx.obj, **given},
         )
     click.echo(done.summary())
+    beside = done.control
+    if beside is not None:
+        if done.unlearned_images() is not None:
+            click.echo(done.beside_control())
+        click.echo(f"control: {beside.path}")
     click.echo(done.path)
