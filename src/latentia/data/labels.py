@@ -96,6 +96,54 @@ def draw_labels(images: ImageSet, count: int | None = None, seed: int = 0) -> La
     return Labels(kept, classes)
 
 
+@dataclasses.dataclass(frozen=True)
+class LabelRows:
+    """The rows of a label file.
+
+    Attributes:
+        labels: the label of each image that has one, by its position.
+        empty: the positions of images whose label is not filled in.
+    """
+
+    labels: dict[int, str]
+    empty: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.labels) + len(self.empty)
+
+
+def read_label_rows(path: str | os.PathLike[str], images: ImageSet) -> LabelRows:
+    """Return the rows of a label file, whatever labels they hold, even none.
+
+    Raises:
+        UserError: the file is missing or lacks a column, or names an image that there is not, or one twice.
+    """
+    place = Path(path)
+    position = {name: index for index, name in enumerate(images.names)}
+    seen: dict[str, int] = {}
+    unknown: list[tuple[int, str]] = []
+    texts: dict[int, str] = {}
+    empty: list[int] = []
+    for line, name, label in _rows(place):
+        if name in seen:
+            raise UserError(f"{place} names {name!r} twice, in lines {seen[name]} and {line}: keep one of them")
+        seen[name] = line
+        if name not in position:
+            unknown.append((line, name))
+        elif label:
+            texts[position[name]] = label
+        else:
+            empty.append(position[name])
+    if unknown:
+        line, name = unknown[0]
+        more = f" ({len(unknown)} such rows)" if len(unknown) > 1 else ""
+        hint = nearest(name, images.names) or f": names are written as {images.names[0]!r}"
+        raise UserError(f"line {line} of {place} names {name!r}, but {images.source} has no such image{more}{hint}")
+    return LabelRows(texts, tuple(empty))
+
+
 def read_labels(path: str | os.PathLike[str], images: ImageSet) -> Labels:
     """Return the labels that a CSV file gives to ``images``, by their names; a row with an empty label is passed over.
 
@@ -106,27 +154,8 @@ def read_labels(path: str | os.PathLike[str], images: ImageSet) -> Labels:
             single class, or a class that the images' own classes do not have.
     """
     place = Path(path)
-    rows = _rows(place)
-    position = {name: index for index, name in enumerate(images.names)}
-    seen: dict[str, int] = {}
-    unknown: list[tuple[int, str]] = []
-    texts: dict[int, str] = {}
-    empty = 0
-    for line, name, label in rows:
-        if name in seen:
-            raise UserError(f"{place} names {name!r} twice, in lines {seen[name]} and {line}: keep one of them")
-        seen[name] = line
-        if name not in position:
-            unknown.append((line, name))
-        elif not label:
-            empty += 1
-        else:
-            texts[position[name]] = label
-    if unknown:
-        line, name = unknown[0]
-        more = f" ({len(unknown)} such rows)" if len(unknown) > 1 else ""
-        hint = nearest(name, images.names) or f": names are written as {images.names[0]!r}"
-        raise UserError(f"line {line} of {place} names {name!r}, but {images.source} has no such image{more}{hint}")
+    found = read_label_rows(place, images)
+    texts = found.labels
     if not texts:
         raise UserError(f"{place} holds no labels: fill in its column 'label'")
     classes = tuple(sorted(set(texts.values()), key=_order))
@@ -141,7 +170,9 @@ def read_labels(path: str | os.PathLike[str], images: ImageSet) -> Labels:
     for index, label in texts.items():
         numbers[index] = classes.index(label)
     notes: tuple[str, ...] = (
-        (f"{empty} of {len(rows)} rows of {place} have no label and are passed over",) if empty else ()
+        (f"{len(found.empty)} of {found.count} rows of {place} have no label and are passed over",)
+        if found.empty
+        else ()
     )
     absent = [name for name in images.classes if name not in classes]
     if absent:
@@ -159,10 +190,15 @@ def numbers_for(images: ImageSet, classes: tuple[str, ...]) -> npt.NDArray[np.in
 
 
 def _rows(place: Path) -> list[tuple[int, str, str]]:
+    """Return line, name and label of each row; a header in the middle, as where files were joined, is passed over."""
     try:
         with place.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            header = [column.strip() for column in reader.fieldnames or []]
+            first = file.readline()
+            file.seek(0)
+            # spreadsheets separate by semicolons where the comma is the decimal sign
+            delimiter = max(",;\t", key=first.count)
+            reader = csv.DictReader(file, skipinitialspace=True, delimiter=delimiter)
+            header = [column.strip().strip("\ufeff") for column in reader.fieldnames or []]
             missing = [column for column in COLUMNS if column not in header]
             if missing:
                 held = ", ".join(header) or "nothing"
@@ -177,8 +213,11 @@ def _rows(place: Path) -> list[tuple[int, str, str]]:
             ]
     except FileNotFoundError:
         raise UserError(f"the label file {str(place)!r} does not exist") from None
-    except (UnicodeDecodeError, csv.Error, IsADirectoryError) as error:
+    except UnicodeDecodeError:
+        raise UserError(f"the label file {str(place)!r} is no UTF-8 text: save it as CSV in UTF-8") from None
+    except (csv.Error, IsADirectoryError) as error:
         raise UserError(f"the label file {str(place)!r} cannot be read as CSV: {error}") from None
+    rows = [row for row in rows if row[1:] != COLUMNS]
     if not rows:
         raise UserError(f"{place} holds no labels: fill in its column 'label'")
     return rows

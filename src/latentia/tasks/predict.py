@@ -181,13 +181,18 @@ def predict(
     return Prediction(images, model.classes, chances, threshold, truth)
 
 
-def learned_names(folder: Path) -> frozenset[str]:
-    """Return the names of the images whose labels a classifier's run learned from."""
+def learned_labels(folder: Path) -> dict[str, str]:
+    """Return the labels that a classifier's run learned from, by the names of the images."""
     try:
         with (folder / LABELS).open(newline="", encoding="utf-8") as file:
-            return frozenset(row["name"] for row in csv.DictReader(file))
+            return {row["name"]: row["label"] for row in csv.DictReader(file)}
     except FileNotFoundError:
-        return frozenset()
+        return {}
+
+
+def learned_names(folder: Path) -> frozenset[str]:
+    """Return the names of the images whose labels a classifier's run learned from."""
+    return frozenset(learned_labels(folder))
 
 
 def wilson(wrong: int, count: int, z: float = 1.959964) -> tuple[float, float]:

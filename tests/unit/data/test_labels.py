@@ -90,7 +90,7 @@ def test_the_spreadsheet_mark_and_spaces_do_no_harm(tmp_path: Path) -> None:
         ("name,label\n", r"holds no labels: fill in its column 'label'"),
         ("", r"lacks the column 'name' \(its first line holds nothing\)"),
         ("name,class\nimage0.png,cat\n", r"lacks the column 'label' \(its first line holds name, class\)"),
-        ("name;label\nimage0.png;cat\n", r"lacks the column 'name' \(its first line holds name;label\)"),
+        ("name|label\nimage0.png|cat\n", r"lacks the column 'name' \(its first line holds name|label\)"),
         ("name,label\nimage0.png,cat\nimage1.png,dgo\n", r"label 'dgo', which is no class of pets; did you mean 'dog'"),
     ],
 )
@@ -103,7 +103,7 @@ def test_a_file_that_is_not_there_or_is_no_text(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"the label file '.*none.csv' does not exist"):
         read_labels(tmp_path / "none.csv", IMAGES)
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00name")
-    with pytest.raises(UserError, match="cannot be read as CSV"):
+    with pytest.raises(UserError, match=r"is no UTF-8 text: save it as CSV in UTF-8"):
         read_labels(tmp_path / "binary.csv", IMAGES)
 
 
@@ -121,3 +121,16 @@ def test_what_cannot_be_drawn() -> None:
 def test_truth_is_told_by_the_classes_names() -> None:
     assert numbers_for(BARE, ("a", "b")) is None
     assert numbers_for(IMAGES, ("owl", "cat")).tolist() == [1, -2, 0] * 4
+
+
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_what_spreadsheets_write_is_read(tmp_path: Path, between: str) -> None:
+    text = "name,label\r\nimage0.png,cat\r\nimage1.png,dog\r\n".replace(",", between)
+    (tmp_path / "labels.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert read_labels(tmp_path / "labels.csv", IMAGES).classes == ("cat", "dog")
+
+
+def test_a_header_in_the_middle_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("name,label\nimage0.png,cat\nname,label\nimage1.png,dog\n")
+    found = read_labels(tmp_path / "labels.csv", IMAGES)
+    assert (found.count, found.classes) == (2, ("cat", "dog"))

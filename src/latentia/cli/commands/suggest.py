@@ -1,0 +1,73 @@
+"""``latentia suggest``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(name="suggest")
+@click.argument("run")
+@click.argument("data", required=False)
+@click.option("-n", "--number", type=click.IntRange(min=1), default=20, show_default=True, help="how many images")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE.csv", help="the list to fill in; FILE.png shows the images"
+)
+@click.option("--label-file", metavar="CSV", help="the labels so far; the same file as -o is gone on with")
+@click.option(
+    "--by",
+    default="auto",
+    show_default=True,
+    metavar="auto|coverage|uncertainty",
+    help="typical images of every region, images the classifier is unsure of, or both as the labels grow",
+)
+@click.option("--before", metavar="RUN", help="the classifier of the round before  [default: found beside RUN]")
+@click.option("--seed", type=int, default=0, show_default=True, help="of the clusters")
+@click.option("--json", "as_json", is_flag=True, help="print the result as JSON")
+@click.option("--quiet", is_flag=True, help="nothing on stderr")
+def command(
+    run: str,
+    data: str | None,
+    number: int,
+    output: str,
+    label_file: str | None,
+    by: str,
+    before: str | None,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Choose the images of DATA that are worth labelling next, and say whether more labels still pay.
+
+    RUN is an autoencoder's run in the first round, and the classifier's afterwards. Fill in the column `label` of FILE.csv
+    and hand it to `latentia finetune --label-file`; FILE.png shows the images with their names. With --label-file FILE.csv the
+    next round's images are added to the same file. Images with a label are never suggested, nor are those that were and were
+    left empty.
+    """
+    import json
+    from pathlib import Path
+
+    from latentia import api
+    from latentia.core.errors import UserError
+
+    path = Path(output)
+    if path.suffix.lower() != ".csv" or path.is_dir():
+        raise UserError(f"the output {output!r} is no .csv file: choose another -o")
+    if not path.parent.is_dir():
+        raise UserError(f"the folder {str(path.parent)!r} of the output does not exist: make it, or choose another -o")
+    if data is not None and Path(data).is_dir() and path.resolve().is_relative_to(Path(data).resolve()):
+        raise UserError(f"the contact sheet would lie among the images of {data}: choose another -o")
+    after = label_file is not None and path.exists() and path.samefile(label_file)
+    if path.exists() and not after:
+        raise UserError(f"{path} exists already: give it as --label-file too, to go on from it, or choose another -o")
+    found = api.suggest(run, data, number, label_file=label_file, by=by, before=before, seed=seed, quiet=quiet)
+    found.write_csv(path, after=after)
+    sheets = found.draw(path.with_suffix(".png"))
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+        return
+    click.echo(str(found))
+    click.echo(f"contact sheet: {', '.join(map(str, sheets))}")
+    click.echo(
+        f"fill in the column 'label', then: latentia finetune {found.origin} {found.images.source} --label-file {path}"
+    )
+    click.echo(path)
