@@ -2,8 +2,8 @@
 
     python benchmarks/replay.py        two minutes on one core
 
-Prints the per-pixel squared error, pixels in [0, 1], on 0 to 4 after the first and after the second half, and on 5 to 9; test images
-of scikit-learn's digits, the mean of three seeds. With replay a call takes twice the steps.
+Prints the per-pixel squared error, pixels in [0, 1], on 0 to 4 after the first and after the second half, and on 5 to 9; on
+test images of scikit-learn's digits, the mean of three seeds. With replay a call takes twice the steps.
 """
 
 from __future__ import annotations

@@ -32,7 +32,11 @@ from latentia.presets import PRESETS
 from latentia.tasks.apply import over
 from latentia.tasks.identity import identity_score
 
-NETWORK = {"encoder": PRESETS["dae"].encoder, "bottleneck": PRESETS["dae"].bottleneck}
+NETWORK = {
+    "encoder": PRESETS["dae"].encoder,
+    "bottleneck": PRESETS["dae"].bottleneck,
+    "optimizer": PRESETS["dae"].optimizer,
+}
 SLOW = 300  # images that the classical methods restore
 
 
@@ -132,8 +136,8 @@ if __name__ == "__main__":
     parser.add_argument("data", nargs="?", default="mnist")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--presets", nargs="+", default=["dae", "cae"], choices=["dae", "cae"])
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--images", type=int, default=60_000, help="the most training images")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results" / "denoising.json")
     given = vars(parser.parse_args())

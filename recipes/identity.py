@@ -26,7 +26,11 @@ from latentia.report.style import save
 from latentia.runs import Run
 from latentia.tasks.identity import IdentityScore, identity_score, probes
 
-NETWORK = {"widths": "32", "bottleneck": "deterministic:spatial=true,latent_dim=32"}
+NETWORK = {
+    "encoder": "residual:widths=32,blocks=1",
+    "bottleneck": "deterministic:spatial=true,latent_dim=32",
+    "optimizer": "muon",
+}
 
 
 def main(data: str, epochs: int, seeds: int, images: int, output: Path) -> dict[str, list[IdentityScore]]:

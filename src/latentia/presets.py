@@ -24,6 +24,7 @@ class Preset:
         penalties: text forms, in order.
         weights: the factors of named terms.
         target: ``all`` or ``changed`` pixels.
+        optimizer: what trains it where nothing else is asked for.
     """
 
     summary: str
@@ -37,6 +38,7 @@ class Preset:
     penalties: tuple[str, ...] = ()
     weights: tuple[tuple[str, float], ...] = ()
     target: str = "all"
+    optimizer: str = "adam"
 
 
 PRESETS: dict[str, Preset] = {
@@ -44,9 +46,10 @@ PRESETS: dict[str, Preset] = {
     "dae": Preset(
         "denoising autoencoder: half of the inputs off, loss against the clean image (Vincent et al. 2008); its code holds "
         "eight numbers a pixel, whatever the images' size",
-        encoder="residual:widths=32x128",
-        bottleneck="deterministic:spatial=true,latent_dim=128",
+        encoder="residual:widths=64,blocks=2",
+        bottleneck="deterministic:spatial=true,latent_dim=32",
         corruption="mask:p=0.5",
+        optimizer="muon",
     ),
     "denoising-cae": Preset(
         "denoising autoencoder with a small vector code, for features (Vincent et al. 2010)", corruption="mask:p=0.5"
@@ -143,6 +146,7 @@ class Design:
     preset: str
     architecture: Architecture
     objective: Objective
+    optimizer: str = "adam"
 
 
 def design(preset: str = "cae", options: Mapping[str, Any] | None = None) -> Design:
@@ -196,7 +200,7 @@ def design(preset: str = "cae", options: Mapping[str, Any] | None = None) -> Des
         target=target,
     )
     objective.check(architecture)
-    return Design(name, architecture, objective)
+    return Design(name, architecture, objective, chosen.optimizer)
 
 
 def _mirror(encoder: Any) -> str:

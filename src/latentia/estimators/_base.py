@@ -198,6 +198,7 @@ class BaseAutoencoder(ImageRows, ClassNamePrefixFeaturesOutMixin, TransformerMix
 
     def _settings(self, **more: Any) -> TrainSettings:
         return TrainSettings(
+            optimizer=self._design.optimizer,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             seed=int(self._seed),

@@ -99,7 +99,7 @@ def crossvalidate(
     made = make_folds(
         pool, how, groups=groups, together=None if duplicates is None else duplicates.groups, splitter=splitter
     )
-    settings = settings.for_images(min(len(fold.train) for fold in made))
+    settings = settings.for_images(min(len(fold.train) for fold in made), chosen.optimizer)
     chosen.architecture.build(pool.format)  # parts that do not fit are found out before a folder is made
     study = {
         **_design_json(chosen),

@@ -1,4 +1,4 @@
-"""PyTorch's optimisers by name."""
+"""PyTorch's optimisers by name, and Muon."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import torch
 
 from latentia.core.errors import UserError, unknown
 from latentia.core.spec import fit, parse
+from latentia.training.muon import Muon
 
 UNSUITABLE = {
     "LBFGS": "needs several evaluations a step",
     "SparseAdam": "takes sparse gradients only",
-    "Muon": "takes matrices only",
+    "Muon": "takes matrices only; ours, of the same name, takes all",
 }
 
 
 def optimizer_names() -> dict[str, type[torch.optim.Optimizer]]:
-    """Return PyTorch's optimisers by lower-case name, those apart that cannot train here."""
-    return {
+    """Return PyTorch's optimisers by lower-case name, those apart that cannot train here, and Muon."""
+    found = {
         name.lower(): value
         for name, value in vars(torch.optim).items()
         if isinstance(value, type)
@@ -28,6 +29,7 @@ def optimizer_names() -> dict[str, type[torch.optim.Optimizer]]:
         and value is not torch.optim.Optimizer
         and name not in UNSUITABLE
     }
+    return {**found, "muon": Muon}
 
 
 def build_optimizer(text: str, groups: Iterable[dict[str, Any]], learning_rate: float) -> torch.optim.Optimizer:
@@ -36,7 +38,7 @@ def build_optimizer(text: str, groups: Iterable[dict[str, Any]], learning_rate: 
     Raises:
         UserError: no such optimiser, or it has no such option.
     """
-    name, options = parse(text)
+    name, options = parse(text or "adam")
     known = optimizer_names()
     if name.lower() not in known:
         raise unknown("optimizer", name, known)

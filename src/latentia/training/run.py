@@ -79,7 +79,7 @@ def start_run(
         quiet: no progress.
         say: told what a person should know (device, notes on the data).
     """
-    settings = settings.for_images(len(train))
+    settings = settings.for_images(len(train), design.optimizer)
     device = resolve_device(settings.device)
     model = initial_model(design.architecture, train, settings.seed)
     origin = prepare(model) if prepare is not None else {}

@@ -19,7 +19,10 @@ class TrainSettings(Spec):
         0, "how often every training image is seen; 0: 20, and more for small sets (3,000 steps, at most 500)"
     )
     batch_size: int = option(128, "images a step")
-    optimizer: str = option("adam", "one of PyTorch's optimisers, with its options: adam, sgd:momentum=0.9 …")
+    optimizer: str = option(
+        "",
+        "one of PyTorch's optimisers or muon, with its options: adam, sgd:momentum=0.9 …; empty: the preset's, mostly adam",
+    )
     learning_rate: float = option(2e-3, "the peak of the schedule")
     schedule: Literal["constant", "cosine", "linear", "step"] = option(
         "cosine", "how the learning rate falls after the warm-up"
@@ -35,12 +38,11 @@ class TrainSettings(Spec):
     precision: Literal["auto", "float32", "bfloat16"] = option("auto", "auto is bfloat16 on GPUs built for it")
     checkpoint_seconds: float = option(60.0, "how often, within an epoch, the state to resume from is saved")
 
-    def for_images(self, count: int) -> Self:
-        """Return the settings with the number of epochs chosen for ``count`` images, where it was left open."""
-        if self.epochs:
-            return self
+    def for_images(self, count: int, optimizer: str = "adam") -> Self:
+        """Return the settings with what was left open chosen: the epochs for ``count`` images, and the optimiser."""
         steps = math.ceil(count / self.batch_size)
-        return dataclasses.replace(self, epochs=max(EPOCHS, min(MOST_EPOCHS, math.ceil(LEAST_STEPS / steps))))
+        epochs = self.epochs or max(EPOCHS, min(MOST_EPOCHS, math.ceil(LEAST_STEPS / steps)))
+        return dataclasses.replace(self, epochs=epochs, optimizer=self.optimizer or optimizer)
 
     def __post_init__(self) -> None:
         self.require(self.epochs >= 0, "epochs", "0 or more")
@@ -60,6 +62,7 @@ class FineTuneSettings(TrainSettings):
 
     epochs: int = option(0, "how often every unlabelled image is seen; 0: 15, and more for small sets (1,500 steps)")
     batch_size: int = option(320, "images a step, labelled and unlabelled ones together")
+    optimizer: str = option("adam", "one of PyTorch's optimisers or muon, with its options: adam, sgd:momentum=0.9 …")
     learning_rate: float = option(2e-3, "the peak of the schedule, for the head")
     ema: float = option(0.99, "decay of the running average of the weights, which is what is kept; 0: none")
 

@@ -64,6 +64,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int, number: int = signal
         {"optimizer": "adamw:weight_decay=0.1", "schedule": "linear", "ema": 0.9},
         {"optimizer": "sgd:momentum=0.9,nesterov=true", "schedule": "step", "clip": 1.0, "learning_rate": 1e-4},
         {"optimizer": "rmsprop", "schedule": "constant", "patience": 2},
+        {"optimizer": "muon:weight_decay=0.01", "schedule": "cosine", "ema": 0.9},
     ],
 )
 @pytest.mark.parametrize("steps", [1, 4, 6])
