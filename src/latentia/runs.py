@@ -188,6 +188,8 @@ class Run:
         pictures = sorted((self.path / "figures").glob("*.png"))
         if pictures:
             lines.append(f"pictures: {self.path / 'figures'} ({', '.join(picture.stem for picture in pictures)})")
+        if (self.path / "report.html").is_file():
+            lines.append(f"report: {self.path / 'report.html'}")
         return "\n".join(lines)
 
     def predict(self, data: Any) -> npt.NDArray[np.int64]:

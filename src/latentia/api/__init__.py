@@ -1,8 +1,10 @@
-"""A thin face over the rooms below: ``train``, ``finetune``, ``learning_curve``, ``suggest``, and the other studies."""
+"""A thin face over the rooms below: ``train``, ``finetune``, ``learning_curve``, ``suggest``, ``report``, and the studies."""
 
+from latentia.api.comparing import compare
 from latentia.api.finetuning import finetune
 from latentia.api.learning_curves import learning_curve, open_learning_curve
-from latentia.api.studies import compare, crossvalidate, open_crossvalidation, select
+from latentia.api.reporting import report
+from latentia.api.studies import crossvalidate, open_crossvalidation, select
 from latentia.api.suggesting import suggest
 from latentia.api.training import draw_figures, train
 
@@ -14,6 +16,7 @@ __all__ = [
     "learning_curve",
     "open_crossvalidation",
     "open_learning_curve",
+    "report",
     "select",
     "suggest",
     "train",

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from latentia.api.reporting import answers_to_unlearned, attempt, write_report
 from latentia.api.saying import silent, to_stderr
 from latentia.classifier import Head
 from latentia.core.errors import Interrupted, UserError
@@ -18,6 +18,7 @@ from latentia.data.imageset import ImageSet, encode_labels
 from latentia.data.labels import draw_labels, read_labels
 from latentia.data.load import all_but_test, load
 from latentia.report.classifier_figures import draw_classifier
+from latentia.report.page.materials.classifier import ClassifierMaterial
 from latentia.runs import Run, loadable
 from latentia.tasks.control import WANTED, train_control
 from latentia.tasks.finetune import resume_finetune, start_finetune
@@ -84,7 +85,7 @@ def finetune(
             raise UserError(f"{resume} is no classifier's run: go on with latentia train --resume {resume}")
         images = _finetune_images(unfinished, data)
         folder, classifier = resume_finetune(resume, images, quiet=quiet, say=tell)
-        done = _finished_classifier(Run(folder, classifier), figures)
+        done = _finished_classifier(Run(folder, classifier), figures, tell)
         return _with_control(done, images, figures, quiet, tell) if unfinished.description.get(WANTED) else done
     if run is None:
         raise UserError("there is nothing to fine-tune: name the run of an autoencoder")
@@ -127,7 +128,7 @@ def finetune(
         quiet=quiet,
         say=tell,
     )
-    done = _finished_classifier(Run(folder, classifier), figures, images if in_memory else None)
+    done = _finished_classifier(Run(folder, classifier), figures, tell, images if in_memory else None)
     return _with_control(done, images, figures, quiet, tell) if control else done
 
 
@@ -139,7 +140,7 @@ def _with_control(run: Run, images: ImageSet, figures: bool, quiet: bool, tell: 
             f"training of the control was interrupted: go on with --resume {run.path}", stopped.exit_code - 128
         ) from None
     in_memory = run.description["data"]["location"] is None
-    _finished_classifier(Run(folder, classifier), figures, images if in_memory else None)
+    _finished_classifier(Run(folder, classifier), figures, tell, images if in_memory else None)
     return run
 
 
@@ -166,14 +167,10 @@ def _finetune_images(unfinished: Run, data: Any) -> ImageSet:
     return choose_images(beginning, data, choice)
 
 
-def _finished_classifier(run: Run, figures: bool, images: ImageSet | None = None) -> Run:
+def _finished_classifier(run: Run, figures: bool, say: Callable[[str], None], images: ImageSet | None = None) -> Run:
     if figures:
-        described = run.description["data"]
-        images = run.unlearned_images() if images is None else images
-        shown = None if images is None else run.prediction(_some(images))
-        draw_classifier(run.path / "figures", f"classifier on {described['source']}", run.history, shown)
+        shown = attempt(lambda: answers_to_unlearned(run, images), "pictures of its answers", say)
+        name = f"classifier on {run.description['data']['source']}"
+        attempt(lambda: draw_classifier(run.path / "figures", name, run.history, shown), "pictures", say)
+        write_report(ClassifierMaterial(RunFolder(run.path), shown), say)
     return run
-
-
-def _some(images: ImageSet, most: int = 10_000) -> ImageSet:
-    return images.select(np.linspace(0, len(images) - 1, min(len(images), most)).astype(np.int64))

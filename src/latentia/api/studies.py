@@ -1,20 +1,17 @@
-"""``crossvalidate``, ``select`` and ``compare``, whose results draw themselves."""
+"""``crossvalidate`` and ``select``, whose results draw themselves."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from latentia.core.errors import UserError, unknown
-from latentia.runs import open_run
+from latentia.api.saying import to_stderr
+from latentia.core.errors import unknown
 from latentia.studies import crossvalidation, selection
-from latentia.studies.comparison import RunComparison, are_crossvalidations, compare_runs
-from latentia.studies.result import METRIC, Comparison, CrossValidation
-from latentia.studies.result import compare as compare_folds
+from latentia.studies.result import CrossValidation
 from latentia.studies.result import open_crossvalidation as open_result
 from latentia.studies.selection import Selection
 
@@ -46,6 +43,13 @@ class CrossValidationResult(CrossValidation):
 
         return draw_crossvalidation(self)
 
+    def report(self) -> Path:
+        """Write ``report.html`` into the result's folder and return its path."""
+        from latentia.report.page.building import FILE, write_page
+        from latentia.report.page.materials.folds import FoldsMaterial
+
+        return write_page(FoldsMaterial(self), self.path / FILE, to_stderr)
+
 
 class SelectionResult(Selection):
     """A selection that draws itself."""
@@ -62,15 +66,22 @@ class SelectionResult(Selection):
 
         return draw_selection(self)
 
+    def report(self) -> Path:
+        """Write ``report.html`` into the selection's folder and return its path."""
+        from latentia.report.page.building import FILE, write_page
+        from latentia.report.page.materials.selection import SelectionMaterial
+
+        return write_page(SelectionMaterial(self), self.path / FILE, to_stderr)
+
 
 def _drawing(function: Callable[P, CrossValidation]) -> Callable[P, CrossValidationResult]:
     """Return ``function`` with a result that draws itself: what trains many stands below what draws."""
 
     @functools.wraps(function)
-    def dressed(*given: P.args, **options: P.kwargs) -> CrossValidationResult:
+    def drawn(*given: P.args, **options: P.kwargs) -> CrossValidationResult:
         return CrossValidationResult(function(*given, **options).path)
 
-    return dressed
+    return drawn
 
 
 crossvalidate = _drawing(crossvalidation.crossvalidate)
@@ -80,58 +91,9 @@ open_crossvalidation = _drawing(open_result)
 @functools.wraps(selection.select)
 def select(*given: Any, **options: Any) -> SelectionResult:
     """Return what :func:`latentia.studies.selection.select` does, with a result that draws itself."""
-    return _dressed(SelectionResult, selection.select(*given, **options))
+    return dressed(SelectionResult, selection.select(*given, **options))
 
 
-class FoldComparison(Comparison):
-    """Two cross-validations fold by fold, which draw themselves."""
-
-    def figure(self) -> Figure:
-        """Return the folds of both and their differences as a matplotlib figure."""
-        from latentia.report.comparison_figure import folds_side_by_side
-
-        return folds_side_by_side(self)
-
-
-class RunsSideBySide(RunComparison):
-    """Several runs, which draw themselves."""
-
-    def figure(self) -> Figure:
-        """Return the runs' curves as a matplotlib figure."""
-        from latentia.report.comparison_figure import runs_side_by_side
-
-        return runs_side_by_side(self)
-
-
-def compare(
-    paths: Sequence[str | os.PathLike[str]], *, metric: str = METRIC, test: bool = False
-) -> FoldComparison | RunsSideBySide:
-    """Return two cross-validations compared fold by fold, or two or more training runs side by side.
-
-    Args:
-        paths: their folders.
-        metric: what cross-validations are compared by.
-        test: judge training runs on the test images of their data, too.
-
-    Raises:
-        UserError: folders of different kinds, too few or too many, or cross-validations of other images or folds.
-    """
-    if not are_crossvalidations(paths):
-        found = compare_runs(paths)
-        tested = tuple(
-            {"reconstruction_mse": result.reconstruction_mse, **result.figures}
-            for result in (open_run(path).evaluate(split="test") for path in (paths if test else ()))
-        )
-        return RunsSideBySide(found.runs, tested)
-    if test:
-        raise UserError("cross-validations are judged out of fold, not on test images: leave --test out")
-    if len(paths) != 2:
-        raise UserError(
-            f"{len(paths)} cross-validation(s) are named, but a paired test takes two (select compares several settings)"
-        )
-    return _dressed(FoldComparison, compare_folds(CrossValidation(paths[0]), CrossValidation(paths[1]), metric))
-
-
-def _dressed(kind: type[T], value: Any) -> T:
+def dressed(kind: type[T], value: Any) -> T:
     """Return a dataclass as its sub-class ``kind``, which draws itself."""
     return kind(**{field.name: getattr(value, field.name) for field in dataclasses.fields(value)})

@@ -8,22 +8,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-import numpy as np
-
 from latentia.api.finetuning import finetune
+from latentia.api.reporting import attempt, write_report
 from latentia.api.saying import silent, to_stderr
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet
 from latentia.data.load import SPLIT_SEED, training_parts
 from latentia.model import Autoencoder
-from latentia.objective import Objective
 from latentia.presets import design
+from latentia.report.page.materials.run import RunMaterial
 from latentia.report.run_figures import draw_run
 from latentia.runs import Run, loadable
-from latentia.tasks.corrupted import corrupt_and_restore
-from latentia.tasks.generate import generate, has_prior
-from latentia.tasks.inspect import feature_maps, first_filters
-from latentia.tasks.reconstruct import reconstruct
 from latentia.training.asked import separate
 from latentia.training.run import DataChoice, resume_run, start_run
 from latentia.training.run_folder import RunFolder
@@ -79,7 +74,7 @@ def train(
         return finetune(resume=resume, data=data, figures=figures, quiet=quiet, say=tell)
     if resume is not None:
         folder, model = resume_run(resume, data, validation=validation, quiet=quiet, say=tell)
-        return _finished(folder, model, data, validation, figures)
+        return _finished(folder, model, data, validation, figures, tell)
     if data is None:
         raise UserError("there is nothing to train on: name a data set, a folder of images, a file or an array")
     asked = separate(options, more)
@@ -104,32 +99,26 @@ def train(
         quiet=quiet,
         say=tell,
     )
-    return _finished(folder, model, train_images, held, figures)
+    return _finished(folder, model, train_images, held, figures, tell)
 
 
 def draw_figures(folder: RunFolder, model: Autoencoder, images: ImageSet) -> list[Path]:
     """Draw the pictures of a run from ``images`` it did not train on (or its training images where there are no others)."""
-    shown = images.select(np.arange(min(len(images), 2000)))
-    objective = Objective.from_json(folder.describe()["objective"])
-    return draw_run(
-        folder.path,
-        folder.describe(),
-        folder.metrics(),
-        result=reconstruct(model, shown),
-        filters=first_filters(model),
-        maps=feature_maps(model, shown),
-        restoration=corrupt_and_restore(model, objective, shown.select(np.arange(min(len(shown), 10)))),
-        samples=generate(model, objective=objective).images if has_prior(model, objective) else None,
-    )
+    return draw_run(RunMaterial(folder, model, held=images))
 
 
-def _finished(folder: RunFolder, model: Autoencoder, data: Any, validation: Any, figures: bool) -> Run:
+def _finished(
+    folder: RunFolder, model: Autoencoder, data: Any, validation: Any, figures: bool, say: Callable[[str], None]
+) -> Run:
     if figures:
         if not isinstance(data, ImageSet):
             described = folder.describe()["data"]
             choice = DataChoice(described["location"], described["options"], described["split_seed"])
             data, validation = choice.load(data, validation)
-        draw_figures(folder, model, validation if isinstance(validation, ImageSet) else data)
+        held = validation if isinstance(validation, ImageSet) else None
+        material = RunMaterial(folder, model, data, held)
+        attempt(lambda: draw_run(material), "pictures", say)
+        write_report(material, say)
     return Run(folder, model)
 
 

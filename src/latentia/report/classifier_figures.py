@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
@@ -64,25 +65,45 @@ def draw_classifier(
 
 def learning(history: Sequence[Mapping[str, Any]], name: str) -> Figure:
     """Return the terms of the loss and the shares of right and of confident answers, by epoch."""
-    epochs = [record["epoch"] for record in history]
     with styled():
         figure = new_figure(8.6, 3.4)
         left, right = figure.subplots(1, 2)
-        for axes, lines in ((left, LINES), (right, SHARES)):
-            for term, label, colour in lines:
-                values = [record["train"].get(term, np.nan) for record in history]
-                if np.isfinite(values).any():
-                    axes.plot(epochs, values, color=colour, linewidth=1.6, label=label)
-            axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.legend(fontsize=8)
-        left.set_yscale("log")
-        left.yaxis.set_major_formatter(PLAIN)
+        _lines(left, history, LINES)
+        _lines(right, history, SHARES)
         left.set_title("terms of the loss, while training", loc="left", fontsize=9)
         right.set_title("share of images, while training", loc="left", fontsize=9)
-        right.yaxis.set_major_formatter(PercentFormatter(1.0))
         title(figure, f"loss and accuracy: {name}")
     return figure
+
+
+def learning_panels(history: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
+    """Return the same as two figures, by name."""
+    panels = {}
+    for name, lines in (("terms of the loss", LINES), ("share of right and of sure answers", SHARES)):
+        with styled():
+            figure = new_figure(4.6, 3.0)
+            axes = figure.subplots()
+            _lines(axes, history, lines)
+            axes.set_title(f"{name}, while training", loc="left", fontsize=9, color=INK)
+        panels[name] = figure
+    return panels
+
+
+def _lines(axes: Axes, history: Sequence[Mapping[str, Any]], lines: Sequence[tuple[str, str, str]]) -> None:
+    epochs = [record["epoch"] for record in history]
+    for term, label, colour in lines:
+        values = [record["train"].get(term, np.nan) for record in history]
+        if np.isfinite(values).any():
+            axes.plot(epochs, values, color=colour, linewidth=1.6, label=label)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize=8)
+    if lines is SHARES:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    else:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(PLAIN)
+        axes.yaxis.set_minor_formatter(PLAIN)
 
 
 def confusion(shown: Prediction) -> Figure:

@@ -19,8 +19,7 @@ MOST = 4  # panels
 
 def runs_side_by_side(comparison: RunComparison) -> Figure:
     """Return the curves of each figure that the runs share, the best epoch of each marked."""
-    shared = [term for term, values in comparison.figures.items() if None not in values][:MOST]
-    terms = [term for term in shared if not _repeats_the_loss(comparison, term)] or ["loss"]
+    terms = _terms(comparison)
     with styled():
         figure = new_figure(max(4.4 * len(terms), 5.4), 3.6 + 0.2 * len(comparison.runs))
         panels: list[Axes] = list(figure.subplots(1, len(terms), squeeze=False)[0])
@@ -36,6 +35,25 @@ def runs_side_by_side(comparison: RunComparison) -> Figure:
         )
         title(figure, f"{len(comparison.runs)} runs on {' or '.join(on)} images", subtitle)
     return figure
+
+
+def curve_panels(comparison: RunComparison) -> dict[str, Figure]:
+    """Return the same as one figure for each term, by the name that a person reads."""
+    panels: dict[str, Figure] = {}
+    for term in _terms(comparison):
+        with styled():
+            figure = new_figure(4.6, 3.0)
+            axes = figure.subplots()
+            _curves(axes, comparison, term)
+            if not panels:
+                axes.legend(fontsize=7.5)
+        panels[NAMES.get(term, term)] = figure
+    return panels
+
+
+def _terms(comparison: RunComparison) -> list[str]:
+    shared = [term for term, values in comparison.figures.items() if None not in values][:MOST]
+    return [term for term in shared if not _repeats_the_loss(comparison, term)] or ["loss"]
 
 
 def folds_side_by_side(comparison: Comparison) -> Figure:

@@ -45,6 +45,18 @@ def loss_bands(result: CrossValidation) -> Figure:
     return figure
 
 
+def band_panels(result: CrossValidation) -> dict[str, Figure]:
+    """Return the same as one figure for each term, by the name that a person reads."""
+    histories = [fold.history for fold in result.folds]
+    panels = {}
+    for term in [term for term in ("loss", "mse") if len(_curves(histories, "validation", term))] or ["loss"]:
+        with styled():
+            figure = new_figure(4.6, 3.0)
+            _bands(figure.subplots(), histories, term)
+        panels[NAMES.get(term, term)] = figure
+    return panels
+
+
 def fold_figures(result: CrossValidation) -> Figure:
     """Return each fold's out-of-fold error as a dot, with the mean and its corrected interval."""
     found = result.metrics[METRIC]

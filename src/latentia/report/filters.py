@@ -6,18 +6,35 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from latentia.report.style import frame, new_figure, styled, title
+
+
+def filter_pictures(weights: npt.NDArray[np.float32], most: int = 64) -> list[npt.NDArray[np.float64]]:
+    """Return filters ``[filters, C, kh, kw]`` as pictures ``[kh, kw, 3]`` in [0, 1], the strongest first.
+
+    Three channels are colours around grey; of others the mean is shown: red adds, blue subtracts. Each has its own scale.
+    """
+    shown = np.nan_to_num(weights[:most])
+    order = np.argsort(-np.square(shown).sum(axis=(1, 2, 3)), kind="stable")
+    colours = colormaps["RdBu_r"]
+    pictures = []
+    for kernel in shown[order]:
+        span = float(np.abs(kernel).max()) or 1.0
+        if shown.shape[1] == 3:
+            pictures.append(np.moveaxis(kernel, 0, -1) / (2 * span) + 0.5)
+        else:
+            pictures.append(np.asarray(colours(kernel.mean(0) / (2 * span) + 0.5))[..., :3])
+    return pictures
 
 
 def draw_filters(
     weights: npt.NDArray[np.float32], heading: str = "filters of the first layer", most: int = 64
 ) -> Figure:
     """Return filters ``[filters, C, kh, kw]`` as a grid: red adds, blue subtracts; three channels are shown as colours."""
-    shown = np.nan_to_num(weights[:most])
-    colour = shown.shape[1] == 3
-    order = np.argsort(-np.square(shown).sum(axis=(1, 2, 3)), kind="stable")
+    shown = filter_pictures(weights, most)
     columns = max(1, min(16, math.ceil(math.sqrt(len(shown) * 2))))
     rows = math.ceil(len(shown) / columns)
     with styled():
@@ -27,13 +44,9 @@ def draw_filters(
             if position >= len(shown):
                 axes.set_visible(False)
                 continue
-            kernel = shown[order[position]]
-            span = float(np.abs(kernel).max()) or 1.0
-            if colour:
-                axes.imshow(np.moveaxis(kernel, 0, -1) / (2 * span) + 0.5, interpolation="nearest")
-            else:
-                axes.imshow(kernel.mean(0), cmap="RdBu_r", vmin=-span, vmax=span, interpolation="nearest")
+            axes.imshow(shown[position], interpolation="nearest")
             frame(axes)
+        colour = weights.shape[1] == 3
         title(
             figure,
             heading,

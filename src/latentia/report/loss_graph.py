@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from latentia.report.style import BLUE, INK, ORANGE, SOFT, new_figure, styled, title
 
+PLAIN = FuncFormatter(lambda value, place: f"{value:g}")  # the style writes no mathematics
 NAMES = {"mse": "per-pixel MSE", "kl": "KL, nats", "reconstruction": "reconstruction, nats", "loss": "loss, nats"}
 
 
@@ -33,6 +34,17 @@ def loss_graph(history: Sequence[Mapping[str, Any]], name: str = "training") -> 
             _panel(figure.subplots(), history, "loss", large=True)
         title(figure, f"loss: {name}")
     return figure
+
+
+def loss_panels(history: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
+    """Return the same as one figure for each term, the loss first, by the name that a person reads."""
+    panels = {}
+    for term in _terms(history):
+        with styled():
+            figure = new_figure(4.6, 3.0)
+            _panel(figure.subplots(), history, term, large=True)
+        panels[NAMES.get(term, term)] = figure
+    return panels
 
 
 def _terms(history: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -74,6 +86,8 @@ def _panel(axes: Axes, history: Sequence[Mapping[str, Any]], term: str, *, large
     _leave_out_the_start(axes, history, term, drawn)
     if drawn and min(drawn) > 0 and max(drawn) > 5 * min(drawn):
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(PLAIN)
+        axes.yaxis.set_minor_formatter(NullFormatter() if max(drawn) > 50 * min(drawn) else PLAIN)
     axes.set_title(NAMES.get(term, term), loc="left", fontsize=9 if large else 8, color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if large:

@@ -20,7 +20,7 @@ from latentia.tasks.map_codes import Map
 SIDE = 9.0  # inches
 THUMB = 0.30  # inches
 MOST_COLOURS = 20
-# Okabe & Ito 2008, then Tol's muted colours for more groups
+# Okabe & Ito 2008, then, for more groups, brown, grey and Tol's muted colours; the first are seen on light and on dark
 COLOURS = [
     "#0072b2",
     "#d55e00",
@@ -30,18 +30,18 @@ COLOURS = [
     "#56b4e9",
     "#5b4ea5",
     "#999933",
-    "#882255",
-    "#44aa99",
-    "#332288",
-    "#ddcc77",
+    "#a0765b",
+    "#7f7f7f",
     "#cc6677",
-    "#117733",
+    "#44aa99",
     "#aa4499",
+    "#ddcc77",
+    "#6699cc",
+    "#117733",
+    "#882255",
     "#88ccee",
     "#661100",
-    "#6699cc",
-    "#888888",
-    "#000000",
+    "#332288",
 ]
 METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
@@ -64,13 +64,13 @@ def map_picture(
     """
     if groups is None and found.images.labels is not None:
         groups, group_names = found.images.labels, found.images.classes
-    colours, legend = _colours(groups, group_names, len(found.positions))
+    colours, legend = colours_of(groups, group_names, len(found.positions))
     with styled():
         figure = new_figure(SIDE + (1.2 if legend else 0.0), SIDE)
         axes = figure.subplots()
         x, y = found.positions.T
         axes.scatter(x, y, s=5, c=colours, alpha=0.55, linewidths=0)
-        _thumbnails(axes, found, colours if legend else [SOFT] * len(colours))
+        _thumbnails(axes, found, colours if legend else [SOFT] * len(colours), SIDE * 0.92)
         frame(axes)
         axes.margins(0.03)
         if legend:
@@ -82,6 +82,19 @@ def map_picture(
         count = f"{len(found.positions):,} images" + (f" of {found.of:,}" if found.of > len(found.positions) else "")
         distances = "" if found.method == "pca" else "; near is alike, but far apart says little"
         title(figure, f"{METHODS[found.method]} map of {count}: {name}", f"one point, one image{trust}{distances}")
+    return figure
+
+
+def bare_map(found: Map, colours: Sequence[str], side: float) -> Figure:
+    """Return points and thumbnails alone, ``side`` inches, for a page that says the rest."""
+    with styled():
+        figure = new_figure(side, side * 0.8)
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        axes.scatter(found.positions[:, 0], found.positions[:, 1], s=6, c=list(colours), alpha=0.7, linewidths=0)
+        _thumbnails(axes, found, colours, side)
+        axes.set_axis_off()
+        axes.margins(0.03)
     return figure
 
 
@@ -105,8 +118,9 @@ def chosen_thumbnails(positions: npt.NDArray[Any], share: float) -> npt.NDArray[
     return np.array(chosen, dtype=np.int64)
 
 
-def _thumbnails(axes: Axes, found: Map, colours: Sequence[str]) -> None:
-    chosen = chosen_thumbnails(found.positions, 1.22 * THUMB / (SIDE * 0.92))
+def _thumbnails(axes: Axes, found: Map, colours: Sequence[str], span: float) -> None:
+    """Draw thumbnails wherever one has room on axes ``span`` inches wide."""
+    chosen = chosen_thumbnails(found.positions, 1.22 * THUMB / span)
     images = found.images
     pictures = displayable(images.pixels[chosen], images.format)
     side = max(images.format.height, images.format.width)
@@ -124,7 +138,7 @@ def _thumbnails(axes: Axes, found: Map, colours: Sequence[str]) -> None:
         )
 
 
-def _colours(
+def colours_of(
     groups: npt.NDArray[np.int64] | None, names: Sequence[str], count: int
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """Return a colour for each image and the legend: the largest groups have one each, all others are grey."""

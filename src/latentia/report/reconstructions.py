@@ -32,7 +32,7 @@ def corrupted_and_restored(clean: ImageSet, corrupted: ImageSet, restored: Image
     """Return the first ``n`` images clean, corrupted and restored, in rows, with the PSNR before and after."""
     first = np.arange(min(n, len(clean)))
     rows = [images.select(first) for images in (clean, corrupted, restored)]
-    before, after = (_psnr(rows[0], other) for other in rows[1:])
+    before, after = (psnr(rows[0], other) for other in rows[1:])
     return image_rows(
         rows,
         ["clean", "corrupted", "restored"],
@@ -62,7 +62,8 @@ def image_rows(
     return figure
 
 
-def _psnr(clean: ImageSet, other: ImageSet) -> npt.NDArray[np.float64]:
+def psnr(clean: ImageSet, other: ImageSet) -> npt.NDArray[np.float64]:
+    """Return the peak signal-to-noise ratio of each of ``other``, dB, float64 ``[N]``."""
     a, b = clean.format.to_unit(clean.pixels), clean.format.to_unit(other.pixels)
     mse = np.square(a - b, dtype=np.float64).mean(axis=(1, 2, 3))
     return -10 * np.log10(np.maximum(mse, 1e-10))

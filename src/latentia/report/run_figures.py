@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from latentia.core.atomic import storage_errors
 
 if TYPE_CHECKING:
-    from latentia.data.imageset import ImageSet
-    from latentia.tasks.corrupted import Restoration
-    from latentia.tasks.reconstruct import Reconstruction
+    from latentia.report.page.materials.run import RunMaterial
 
 
-def draw_run(
-    folder: Path,
-    description: Mapping[str, Any],
-    history: Sequence[Mapping[str, Any]],
-    *,
-    result: Reconstruction,
-    filters: npt.NDArray[np.float32] | None = None,
-    maps: Mapping[str, npt.NDArray[np.float32]] | None = None,
-    restoration: Restoration | None = None,
-    samples: ImageSet | None = None,
-) -> list[Path]:
-    """Draw what a person wants to see of a run; return the files.
-
-    Args:
-        folder: the run's folder.
-        description: its ``run.json``.
-        history: its ``metrics.jsonl``.
-        result: reconstructions of images that were not trained on, where there are any.
-        filters: the first layer's weights ``[filters, C, kh, kw]``.
-        maps: what the layers answer to the first image, ``{layer: [channels, h, w]}``.
-        restoration: images corrupted as in training, where there is a corruption, and restored.
-        samples: new images from the prior, where codes follow one.
-    """
+def draw_run(material: RunMaterial) -> list[Path]:
+    """Draw what a person wants to see of a run into its ``figures``; return the files."""
     from latentia.report.best_and_worst import best_and_worst
     from latentia.report.feature_maps import feature_maps
     from latentia.report.filters import draw_filters
@@ -48,6 +21,9 @@ def draw_run(
     from latentia.report.reconstructions import corrupted_and_restored, reconstructions
     from latentia.report.style import save
 
+    folder, description, history = material.path, material.description, material.history
+    result, restoration, samples = material.reconstruction, material.restoration, material.samples
+    assert result is not None  # a developer's invariant: there are a model and images
     name = f"{description['preset']} on {description['data']['source']}"
     figures = {
         "loss": loss_graph(history, name),
@@ -55,10 +31,12 @@ def draw_run(
         "reconstructions": reconstructions(result.originals, result.images, result.errors),
         "best-and-worst": best_and_worst(result.originals, result.images, result.errors),
     }
-    if filters is not None:
-        figures["filters"] = draw_filters(filters, f"the {min(len(filters), 64)} filters of the first layer, {name}")
-    if maps:
-        figures["feature-maps"] = feature_maps(result.originals, maps)
+    if material.filters is not None:
+        figures["filters"] = draw_filters(
+            material.filters, f"the {min(len(material.filters), 64)} filters of the first layer, {name}"
+        )
+    if material.feature_maps:
+        figures["feature-maps"] = feature_maps(result.originals, material.feature_maps)
     if restoration is not None:
         figures["corrupted-and-restored"] = corrupted_and_restored(
             restoration.clean, restoration.corrupted, restoration.restored

@@ -41,9 +41,9 @@ _RC: Any = {
 
 
 @contextmanager
-def styled() -> Iterator[None]:
-    """Apply the style to what is drawn inside."""
-    with rc_context(_RC):
+def styled(more: Any = None) -> Iterator[None]:
+    """Apply the style, and ``more`` settings, to what is drawn inside."""
+    with rc_context({**_RC, **(more or {})}):
         yield
 
 

@@ -208,6 +208,28 @@ def select(
     return found
 
 
+def open_selection(path: str | os.PathLike[str]) -> Selection:
+    """Return the selection in the folder ``path``.
+
+    Raises:
+        UserError: it is none, or unfinished, or the cross-validations that it is of are not where they were.
+    """
+    folder = RunFolder.open(path)
+    kept = folder.describe().get("selection")
+    if kept is None:
+        raise UserError(
+            f"{path} holds no finished selection: name the folder that latentia select ended its output with"
+        )
+    results = {each["name"]: CrossValidation(_found(Path(each["result"]), folder.path)) for each in kept["candidates"]}
+    candidates = judge(results, kept["metric"])
+    return Selection(folder.path, kept["metric"], candidates, recommend(candidates), kept["note"])
+
+
+def _found(result: Path, selection: Path) -> Path:
+    """Return where a result is: beside its selection, where both were moved together."""
+    return result if result.is_dir() else selection.parent / result.name
+
+
 def _space(presets: str | Sequence[str], grid: Mapping[str, Any]) -> tuple[list[str], dict[str, Range | list[Any]]]:
     """Return the presets and what each option may be.
 

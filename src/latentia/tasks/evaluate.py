@@ -92,17 +92,25 @@ def evaluate(
 
 def baseline_errors(train: ImageSet, images: ImageSet, pixel_format: PixelFormat, latent_dim: int) -> dict[str, float]:
     """Return the per-pixel squared error of the mean image and of PCA with ``latent_dim`` components on ``images``."""
+    found = baseline_image_errors(train, images, pixel_format, latent_dim)
+    return {name: float(errors.mean()) for name, errors in found.items()}
+
+
+def baseline_image_errors(
+    train: ImageSet, images: ImageSet, pixel_format: PixelFormat, latent_dim: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the same for each of ``images``, float64 ``[N]``; both are fitted on ``train``."""
     from sklearn.decomposition import PCA
 
     seen = pixel_format.to_unit(np.asarray(train.pixels[:PCA_IMAGES])).reshape(min(len(train), PCA_IMAGES), -1)
     fresh = pixel_format.to_unit(np.asarray(images.pixels)).reshape(len(images), -1)
     mean = seen.mean(0, keepdims=True)
-    found = {"mean image": float(np.square(fresh - mean, dtype=np.float64).mean())}
+    found = {"mean image": np.square(fresh - mean, dtype=np.float64).mean(1)}
     components = min(latent_dim, *seen.shape)
     if components < seen.shape[1]:
         pca = PCA(components, svd_solver="auto", random_state=0).fit(seen)
         rebuilt = pca.inverse_transform(pca.transform(fresh))
-        found[f"PCA-{components}"] = float(np.square(fresh - rebuilt, dtype=np.float64).mean())
+        found[f"PCA-{components}"] = np.square(fresh - rebuilt, dtype=np.float64).mean(1)
     return found
 
 

@@ -42,7 +42,7 @@ class RunFolder:
             path = _next_folder(runs, re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run")
             (path / "last").mkdir()
         folder = cls(path)
-        write_json(path / "run.json", {"format": FORMAT, **description, "status": "running", **_circumstances()})
+        write_json(path / "run.json", {"format": FORMAT, **description, "status": "running", **circumstances()})
         return folder
 
     @classmethod
@@ -55,7 +55,7 @@ class RunFolder:
         with storage_errors(path):
             (path / "last").mkdir(parents=True, exist_ok=True)
         if not (path / "run.json").is_file():
-            entries = {**_circumstances(), "format": FORMAT, "status": "running", **description}
+            entries = {**circumstances(), "format": FORMAT, "status": "running", **description}
             write_json(path / "run.json", entries)
         return cls(path)
 
@@ -152,7 +152,8 @@ def _next_folder(runs: Path, name: str) -> Path:
         number += 1
 
 
-def _circumstances() -> dict[str, Any]:
+def circumstances() -> dict[str, Any]:
+    """Return when, by which command, with which versions and on what machine something is done."""
     import numpy
     import torch
 

@@ -44,4 +44,5 @@ def command(ctx: click.Context, /, data: str, preset: str, **given: Any) -> None
     if figures:
         pictures = result.draw()
         click.echo(f"pictures: {result.path / 'figures'} ({', '.join(picture.stem for picture in pictures)})")
+        click.echo(f"report: {result.report()}")
     click.echo(result.path)

@@ -64,4 +64,5 @@ def command(ctx: click.Context, /, data: str, presets: tuple[str, ...], **given:
     click.echo(str(found))
     if figures:
         click.echo(f"picture: {found.draw()[0]}")
+        click.echo(f"report: {found.report()}")
     click.echo(found.path)
