@@ -81,7 +81,8 @@ class Autoencoder(nn.Module):
         self.likelihood = architecture.likelihood
         self.multiple = math.lcm(architecture.encoder.multiple, architecture.decoder.multiple)
         channels, height, width = pixel_format.shape
-        padded = (channels, self._padded(height), self._padded(width))
+        self.padded = (self._padded(height), self._padded(width))
+        padded = (channels, *self.padded)
         self.feature_shape = feature_shape = architecture.encoder.feature_shape(padded)
         self.code_shape = architecture.bottleneck.code_shape(feature_shape)
         output_shape = (self.likelihood.channels(channels), *padded[1:])

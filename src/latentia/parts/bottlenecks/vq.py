@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentia.core.errors import UserError
@@ -74,15 +75,18 @@ class _Vq(BottleneckModule):
 
     def forward(self, features: Tensor, noise: Noise | None = None) -> Code:
         continuous = self.project(features)
-        quantised, _, _ = self.quantiser(continuous)
+        quantised = self.quantiser(continuous)[0] if self.training else self.nearest(continuous)
         commitment = (continuous - quantised.detach()).square().flatten(1).sum(1)
         if continuous.requires_grad and not quantised.requires_grad:  # the library passes gradients while training only
             quantised = continuous + (quantised - continuous).detach()
         return Code(quantised, terms={"commitment": commitment})
 
     def nearest(self, z: Tensor) -> Tensor:
-        quantised, _, _ = self.quantiser(z, freeze_codebook=True)
-        return quantised
+        # by hand: the library asks here whether its codebook is begun, which no exporter can follow
+        codebook = self.quantiser.codebook
+        values = z.movedim(1, -1)
+        distances = codebook.square().sum(1) - 2 * values @ codebook.T  # less the part that is equal for all
+        return F.embedding(distances.argmin(-1), codebook).movedim(-1, 1)
 
 
 def _library() -> Any:
