@@ -28,6 +28,7 @@ from latentia.tasks.evaluate import Evaluation, evaluate
 from latentia.tasks.generate import Generated, generate, has_prior
 from latentia.tasks.kept_mixture import mixture_of_run
 from latentia.tasks.map_codes import Map, map_images
+from latentia.tasks.onnx_files import Exported, export_onnx, need_onnx
 from latentia.tasks.predict import Prediction, learned_names, predict
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
 from latentia.training.run import DataChoice
@@ -191,6 +192,24 @@ class Run:
         if (self.path / "report.html").is_file():
             lines.append(f"report: {self.path / 'report.html'}")
         return "\n".join(lines)
+
+    def export_onnx(
+        self, path: str | os.PathLike[str], data: Any = None, *, part: str = "whole", any_size: bool = False
+    ) -> Exported:
+        """Write the model as an ONNX file, checked on ``data`` or the run's own images; see :func:`export_onnx`.
+
+        Raises:
+            UserError: also where the run's images were in memory and none are named.
+        """
+        need_onnx()
+        images = self.images(data) if data is not None else self.training_images()
+        about = {"latentia.preset": str(self.description.get("preset"))}
+        if self.kind == "classifier":
+            temperature = kept_temperature(self.path)
+            return export_onnx(
+                self.classifier, images, Path(path), part=part, any_size=any_size, temperature=temperature, about=about
+            )
+        return export_onnx(self.model, images, Path(path), part=part, any_size=any_size, about=about)
 
     def predict(self, data: Any) -> npt.NDArray[np.int64]:
         """Return the class of each image, int64 ``[N]``, as a number of ``classifier.classes``."""

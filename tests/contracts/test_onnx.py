@@ -131,7 +131,7 @@ def test_a_run_exports_itself_and_the_file_says_what_it_takes(tmp_path: Path) ->
     back = np.rint(np.clip(answer(made.path, unit), 0, 1) * 65535)
     assert np.abs(back - run.reconstruct(pixels).pixels.astype(np.float64)).max() <= 1
     in_memory = train(pixels, "cae", **settings)
-    with pytest.raises(UserError, match="was trained on images in memory: say which images"):
+    with pytest.raises(UserError, match="was trained on images in memory: hand over images"):
         in_memory.export_onnx(tmp_path / "other.onnx")
 
 
