@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,3 +50,33 @@ def image_folder(tmp_path: Path) -> Path:
     for number in range(12):
         Image.fromarray(random.integers(0, 256, (10, 9), dtype=np.uint8)).save(folder / f"image{number}.png")
     return folder
+
+
+@pytest.fixture
+def serve_explorer() -> Iterator[Callable[..., Any]]:
+    """Return a function that serves a subject in a thread and returns its server; all are stopped at the end."""
+    pytest.importorskip("bokeh", reason="bokeh is not installed: pip install 'latentia[explore]'")
+    from latentia.app.server import ExplorerServer
+
+    started: list[tuple[ExplorerServer, threading.Thread]] = []
+
+    def serve(subject: Any, **options: Any) -> ExplorerServer:
+        made: list[ExplorerServer] = []
+        ready = threading.Event()
+
+        def run() -> None:
+            asyncio.set_event_loop(asyncio.new_event_loop())
+            made.append(ExplorerServer(subject, port=0, **options))
+            made[0].run(lambda _: ready.set())
+            asyncio.get_event_loop().close()
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        assert ready.wait(20), "the explorer did not start"
+        started.append((made[0], thread))
+        return made[0]
+
+    yield serve
+    for server, thread in started:
+        server.stop()
+        thread.join(10)

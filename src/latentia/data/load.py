@@ -91,6 +91,23 @@ def all_but_test(
     return images
 
 
+def official_test_names(
+    data: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    size: tuple[int, int] | None = None,
+    policy: str = "auto",
+    quiet: bool = True,
+) -> frozenset[str]:
+    """Return the names of the images of the official test part of ``data``: none where there is no such part."""
+    options = _read_options(data_dir, size, policy, quiet)
+    location = os.fspath(data)
+    source = find_source(location)
+    if "test" not in source.parts(location, options):
+        return frozenset()
+    return frozenset(source.read(location, "test", options).names)
+
+
 def narrow(images: ImageSet, split: str, *, split_seed: int = SPLIT_SEED) -> ImageSet:
     """Return one part of images that have no official parts."""
     parts = carve(images, {"test": TEST, "validation": VALIDATION}, seed=split_seed)

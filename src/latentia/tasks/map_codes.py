@@ -98,8 +98,55 @@ def map_images(model: Autoencoder, images: ImageSet, *, method: str = "tsne", mo
     places = np.linspace(0, len(images) - 1, min(len(images), most)).astype(np.int64)
     some = images.select(places) if len(images) > most else images
     codes = check_codes(embed(model, some, pool=True))
-    positions = _DRAWN[method](codes, derive(seed, "map") % 2**31).astype(np.float32)
+    positions = positions_of(codes, method, seed=seed)
     return Map(positions, some, method, trust(codes, positions), len(images))
+
+
+def positions_of(codes: npt.NDArray[np.float32], method: str, *, seed: int = 0) -> npt.NDArray[np.float32]:
+    """Return finite codes ``[N, D]`` in the plane, ``[N, 2]``, by ``method``; see :func:`map_images`.
+
+    Raises:
+        UserError: an unknown method, or UMAP is not installed.
+    """
+    if method not in MAPS:
+        raise unknown("map", method, MAPS)
+    return _DRAWN[method](codes, derive(seed, "map") % 2**31).astype(np.float32)
+
+
+def position_all(
+    codes: npt.NDArray[np.float32], method: str, *, most: int = MOST, seed: int = 0
+) -> tuple[npt.NDArray[np.float32], int]:
+    """Return every code ``[N, D]`` in the plane, ``[N, 2]``, and how many of them the method itself has placed.
+
+    PCA places all. The others place ``most`` codes, evenly spaced, and each further code goes where its 5 nearest of these are:
+    the mean of their places, weighted by nearness, without those that lie apart from the others.
+    """
+    chosen = np.linspace(0, len(codes) - 1, min(len(codes), most)).astype(np.int64)
+    if method == "pca" or len(chosen) == len(codes):
+        return positions_of(codes, method, seed=seed), len(codes)
+    placed = positions_of(codes[chosen], method, seed=seed)
+    positions = place_beside(codes[chosen], placed, codes)
+    positions[chosen] = placed
+    return positions, len(chosen)
+
+
+def place_beside(
+    known: npt.NDArray[np.float32], places: npt.NDArray[np.float32], codes: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return places ``[M, 2]`` for ``codes`` ``[M, D]`` among ``known`` codes ``[N, D]`` that have ``places`` ``[N, 2]``."""
+    from sklearn.neighbors import NearestNeighbors
+
+    finder = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(known))).fit(known)
+    distances, found = finder.kneighbors(codes)
+    weights = 1.0 / np.maximum(distances, 1e-12)
+    weights /= weights.sum(axis=1, keepdims=True)
+    # a mean over neighbours of different groups would stand between the groups, where nothing is
+    placed = places[found]
+    middle = np.median(placed, axis=1, keepdims=True)
+    near = np.linalg.norm(placed - middle, axis=2)
+    kept = weights * (near <= 2.0 * np.median(near, axis=1, keepdims=True) + 1e-9)
+    kept /= kept.sum(axis=1, keepdims=True)
+    return np.asarray((kept[..., None] * placed).sum(axis=1), dtype=np.float32)
 
 
 def trust(codes: npt.NDArray[Any], positions: npt.NDArray[Any]) -> float:
@@ -116,7 +163,7 @@ def trust(codes: npt.NDArray[Any], positions: npt.NDArray[Any]) -> float:
 def _pca(codes: npt.NDArray[Any], seed: int) -> npt.NDArray[Any]:
     from sklearn.decomposition import PCA
 
-    units = min(2, codes.shape[1])
+    units = min(2, *codes.shape)
     found = PCA(units, random_state=seed).fit_transform(codes)
     return np.pad(found, ((0, 0), (0, 2 - units)))
 

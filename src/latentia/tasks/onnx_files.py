@@ -100,7 +100,7 @@ def export_onnx(
         pixels = torch.cat([batch.pixels for batch in batches(model, shown)])
         sizes = [pixels]
         if any_size:
-            sizes = [whole_multiples(each, model.multiple) for each in (pixels, pixels.transpose(2, 3))]  # type: ignore[union-attr]
+            sizes = [whole_multiples(each, model.multiple) for each in (pixels, pixels.transpose(2, 3))]  # type: ignore[arg-type]
         inputs = [inputs_of(model, part, each) for each in sizes]
     inputs = [each.clone() for each in inputs]  # those made in inference mode cannot be exported with
     kind = "classifier" if isinstance(model, Classifier) else part

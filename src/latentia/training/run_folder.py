@@ -96,6 +96,18 @@ class RunFolder:
         for place in (self.path, self.path / "last"):
             remove_leftovers(place)
 
+    def in_use(self) -> bool:
+        """Return whether another process trains in the folder now."""
+        path = self.path / "last" / "lock"
+        if not path.is_file():
+            return False
+        with path.open() as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
+
     def release(self) -> None:
         """Give the claim back."""
         if self._lock is not None:

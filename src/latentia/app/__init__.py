@@ -1,0 +1,1 @@
+"""The explorer: a run in the browser, where a person looks, labels and corrects."""
