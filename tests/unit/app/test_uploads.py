@@ -73,8 +73,17 @@ def test_padding_keeps_the_proportions() -> None:
     assert image.pixels[0, 0, :2].max() == 0 and image.pixels[0, 0, 2:6].min() == 255
 
 
+NOISE = np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"hello", b"<svg onload=alert(1)>", file_of(np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8))[:200]]
+    "content",
+    [
+        b"",
+        b"hello",
+        b"<svg onload=alert(1)>",
+        file_of(np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8))[:200],
+    ],
 )
 def test_no_image_is_told_in_one_sentence(content: bytes) -> None:
     with pytest.raises(UserError, match=r"^the upload is no image that can be read: choose a whole file of PNG, JPEG"):
