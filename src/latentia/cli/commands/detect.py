@@ -1,0 +1,58 @@
+"""``latentia detect``."""
+
+from __future__ import annotations
+
+import click
+
+from latentia.cli.options import output_folder, split_option
+
+
+@click.command(name="detect")
+@click.argument("run")
+@click.argument("data")
+@click.option("-o", "--output", required=True, metavar="DIR", help="where scores.csv and the pictures go")
+@click.option(
+    "--score",
+    default="combined",
+    show_default=True,
+    metavar="reconstruction|density|masked|combined",
+    help="what normal is judged by",
+)
+@click.option(
+    "--false-alarms", type=float, default=0.0, help="flag so that at most this share of normal images is flagged"
+)
+@click.option("--fdr", type=float, default=0.0, help="flag so that at most this share of the flagged is normal")
+@click.option(
+    "--calibrate",
+    metavar="DATA",
+    help="normal images that RUN has not seen, to set the threshold by; by default the test part of its own data",
+)
+@click.option("--heat-maps", is_flag=True, help="write each image's map of where it is wrong, at its own size")
+@split_option()
+def command(
+    run: str,
+    data: str,
+    output: str,
+    score: str,
+    false_alarms: float,
+    fdr: float,
+    calibrate: str | None,
+    heat_maps: bool,
+    split: str,
+) -> None:
+    """Find the odd ones out in DATA with RUN's autoencoder.
+
+    Every image gets a score, higher for more normal, and with calibration images a p-value. --false-alarms 0.01 flags at most
+    1 % of normal images; --fdr 0.1 flags so that at most a tenth of the flagged is normal: different promises.
+    """
+    from latentia.api.detecting import write_detection
+    from latentia.runs import open_run
+
+    opened = open_run(run)
+    found = opened.detect(
+        opened.images(data, split), score=score, calibrate=calibrate, false_alarms=false_alarms, fdr=fdr
+    )
+    folder = output_folder(output)
+    write_detection(opened, found, folder, maps=heat_maps)
+    click.echo(str(found))
+    click.echo(folder)

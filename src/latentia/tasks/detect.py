@@ -1,0 +1,170 @@
+"""Anomaly detection: how normal each image is, where it is not, and which to flag so that a promise holds."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from latentia.core.atomic import write_bytes
+from latentia.core.errors import UserError, unknown
+from latentia.data.imageset import ImageSet
+from latentia.model import Autoencoder
+from latentia.tasks.anomaly_scores import SCORES, Normal, score
+from latentia.tasks.apply import over
+from latentia.tasks.conformal import check_level, discoveries, false_alarm_range, p_values
+
+FLOOR = 0.1  # of the mean error: where the training images are always the same, the usual error is next to nothing
+
+
+@dataclasses.dataclass(frozen=True)
+class Detection:
+    """What was found.
+
+    Attributes:
+        images: the images.
+        score: the name of the score.
+        scores: float64 ``[N]``, higher is more normal.
+        p: float64 ``[N]``, conformal p-values; ``None`` without calibration images.
+        flagged: bool ``[N]``; none where no level was asked for.
+        calibration: how many calibration images there were.
+        false_alarms, fdr: the level that was asked for, 0 where it was not.
+        learned: bool ``[N]``, images that the model was trained on or chosen by: their p-values promise nothing.
+    """
+
+    images: ImageSet
+    score: str
+    scores: npt.NDArray[np.float64]
+    p: npt.NDArray[np.float64] | None
+    flagged: npt.NDArray[np.bool_]
+    calibration: int
+    false_alarms: float
+    fdr: float
+    learned: npt.NDArray[np.bool_]
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """-1 for flagged images, +1 for the others, as in scikit-learn."""
+        return np.where(self.flagged, -1, 1)
+
+    @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """The images' places, the oddest first."""
+        return np.argsort(self.scores, kind="stable")
+
+    def write_csv(self, path: Path) -> None:
+        """Write name, score, p-value, whether it is flagged and whether it was learned from, the oddest first."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["name", "score", "p", "flagged", "learned"])
+        for index in self.order.tolist():
+            p = "" if self.p is None else f"{self.p[index]:.6g}"
+            row = [self.images.names[index], f"{self.scores[index]:.6g}", p]
+            writer.writerow([*row, int(self.flagged[index]), int(self.learned[index])])
+        write_bytes(path, text.getvalue().encode())
+
+    def __str__(self) -> str:
+        count = len(self.scores)
+        lines = [f"{self.images.source}, {count:,} images, score {self.score} (higher is more normal)"]
+        if self.p is None:
+            lines.append("  no threshold: --false-alarms or --fdr asks for one")
+        else:
+            lines.append(f"  {int(self.flagged.sum()):,} flagged, by {self.calibration:,} calibration images")
+        if self.false_alarms:
+            low, high = false_alarm_range(self.false_alarms, self.calibration, count)
+            lines.append(
+                f"  of images like the calibration images at most {self.false_alarms:.3g} are flagged, on average over "
+                f"calibration sets; of {count:,} such images {low:.3g} to {high:.3g} with this one (95 %)"
+            )
+        if self.fdr:
+            lines.append(f"  of the flagged at most {self.fdr:.3g} are like the calibration images, on average")
+        if self.learned.any():
+            lines.append(
+                f"  {int(self.learned.sum()):,} of the images were trained on or chosen by: they look more normal than they "
+                "are, and nothing is promised for them"
+            )
+        shown = ", ".join(f"{self.images.names[index]} ({self.scores[index]:.3g})" for index in self.order[:5])
+        return "\n".join([*lines, f"  oddest: {shown}"])
+
+
+def detect(
+    model: Autoencoder,
+    images: ImageSet,
+    normal: Normal,
+    *,
+    name: str = "combined",
+    calibration: ImageSet | None = None,
+    false_alarms: float = 0.0,
+    fdr: float = 0.0,
+    learned: frozenset[str] = frozenset(),
+) -> Detection:
+    """Score every image, and flag those that a level asks for.
+
+    Args:
+        model: an autoencoder.
+        images: images that fit it.
+        normal: what is normal, learned from the training images.
+        name: one of ``reconstruction``, ``density``, ``masked``, ``combined``.
+        calibration: normal images that the model has neither learned from nor was chosen by.
+        false_alarms: flag images whose p-value is at most this.
+        fdr: flag so that at most this share of the flagged is normal, on average (Benjamini-Hochberg).
+        learned: names of images that were trained on or chosen by.
+
+    Raises:
+        UserError: an unknown score, no or too few calibration images for the level, or both levels at once.
+    """
+    if name not in SCORES:
+        raise unknown("score", name, SCORES)
+    if not len(images):
+        raise UserError(f"{images.source} has no images, so there is nothing to detect")
+    if false_alarms and fdr:
+        raise UserError("--false-alarms and --fdr are different promises: ask for one of them")
+    level, what = (false_alarms, "false alarms") if false_alarms else (fdr, "false discoveries")
+    if level:
+        check_level(level, 0 if calibration is None else len(calibration), what)
+    own = np.array([each in learned for each in images.names], dtype=bool)
+    scores = score(model, images, name, normal)
+    p, flagged = None, np.zeros(len(scores), dtype=bool)
+    if calibration is not None:
+        among = _names_in(images, calibration)
+        p = p_values(scores, score(model, calibration, name, normal), among)
+        if false_alarms:
+            flagged = p <= false_alarms
+        elif fdr:
+            flagged = discoveries(p, fdr)
+    count = 0 if calibration is None else len(calibration)
+    return Detection(images, name, scores, p, flagged, count, false_alarms, fdr, own)
+
+
+def _names_in(images: ImageSet, calibration: ImageSet) -> npt.NDArray[np.bool_]:
+    if (images.source, images.root) != (calibration.source, calibration.root):
+        return np.zeros(len(images), dtype=bool)
+    known = set(calibration.names)
+    return np.array([name in known for name in images.names], dtype=bool)
+
+
+def heat_maps(model: Autoencoder, images: ImageSet, normal: Normal) -> npt.NDArray[np.float32]:
+    """Return how many times the usual error each pixel has, float32 ``[N, H, W]``.
+
+    The squared error, mean over channels, smoothed by a Gaussian of a 28th of the longer side, over what training images have
+    at the same place: the edges of normal images, which are always a little wrong, are not hot.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    height, width = images.pixels.shape[2:]
+    sigma = max(height, width) / 28
+
+    def smooth(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.asarray(gaussian_filter(values, (0, sigma, sigma)))
+
+    errors = over(model, images, lambda batch: (model(batch.pixels) - batch.pixels).square().mean(1))
+    usual = normal.usual
+    if usual.shape != (height, width):  # images of another size than the training images
+        usual = np.full((height, width), normal.usual.mean(), dtype=np.float32)
+    floor = FLOOR * max(float(usual.mean()), 1e-6)
+    return np.asarray(smooth(errors) / (smooth(usual[None]) + floor), dtype=np.float32)
