@@ -26,6 +26,7 @@ from latentia.tasks.clusters import Clusters
 from latentia.tasks.control import BesideControl, beside_control, find_control
 from latentia.tasks.denoise import denoise
 from latentia.tasks.detect import Detection, detect, heat_maps
+from latentia.tasks.doctor import Diagnosis, Patient, examine, some
 from latentia.tasks.embed import embed
 from latentia.tasks.evaluate import Evaluation, evaluate
 from latentia.tasks.generate import Generated, generate, has_prior
@@ -210,6 +211,30 @@ class Run:
             fdr=fdr,
             learned=learned,
         )
+
+    def doctor(self, data: Any = None, *, keep: bool = True) -> Diagnosis:
+        """Return what may be wrong with the model, each finding with its number and remedy; see :mod:`latentia.tasks.doctor`.
+
+        It is examined with ``data``, else with the run's validation images, else with its training images. ``keep`` writes
+        ``doctor.json`` into the run's folder.
+        """
+        if self.kind == "classifier":
+            raise UserError(
+                f"{self.path} is a classifier's run: the doctor examines autoencoders, such as the one it came from"
+            )
+        described = self.description["data"]
+        train = held = None
+        if described["location"] is not None:
+            train, held = DataChoice(described["location"], described["options"], described["split_seed"]).load()
+        elif data is None:
+            raise UserError(f"{self.path} was trained on images in memory: name images to examine it with")
+        images = self.images(data) if data is not None else held if held is not None and len(held) else train
+        assert images is not None  # a developer's invariant: a run has training images
+        patient = Patient(self.model, self.objective, some(images), train, self.history, images is not train)
+        found = examine(patient, self.title)
+        if keep:
+            found.save(self.path / "doctor.json")
+        return found
 
     def score_samples(self, data: Any, score: str = "combined") -> npt.NDArray[np.float64]:
         """Return how normal each image of ``data`` is, float64 ``[N]``: higher is more normal."""

@@ -57,7 +57,18 @@ def anchors(read: Reader) -> list[str]:
 )
 def test_sections_appear_where_there_is_data_for_them(trained: dict[str, Run], preset: str, more: list[str]) -> None:
     found = anchors(page(trained[preset]))
-    always = ["summary", "figures", "data", "loss", "reconstructions", "map", "best-and-worst", "filters", "reproduce"]
+    always = [
+        "summary",
+        "figures",
+        "data",
+        "doctor",
+        "loss",
+        "reconstructions",
+        "map",
+        "best-and-worst",
+        "filters",
+        "reproduce",
+    ]
     assert [anchor for anchor in found if anchor in always] == always
     assert set(found) - set(always) == set(more)
 

@@ -16,6 +16,7 @@ from latentia.objective import Objective
 from latentia.studies.statistics import Estimate, estimate
 from latentia.tasks.apply import format_for
 from latentia.tasks.corrupted import Restoration, corrupt_and_restore
+from latentia.tasks.doctor import Diagnosis, Patient, examine
 from latentia.tasks.evaluate import baseline_image_errors
 from latentia.tasks.generate import generate, has_prior
 from latentia.tasks.inspect import feature_maps, first_filters
@@ -127,6 +128,15 @@ class RunMaterial:
         if chosen is None or self.model is None or len(chosen) < 3 or self.map_method == "none":
             return None
         return map_images(self.model, chosen, method=self.map_method, most=self.map_images), which
+
+    @functools.cached_property
+    def diagnosis(self) -> Diagnosis | None:
+        """What the doctor finds, by at most 5,000 training images."""
+        if self.images is None or self.model is None:
+            return None
+        train = None if self.train is None else some(self.train, 5000)
+        patient = Patient(self.model, self.objective, self.images, train, self.history, self.on == "validation")
+        return examine(patient, self.heading)
 
     @functools.cached_property
     def errors(self) -> dict[str, Estimate]:
