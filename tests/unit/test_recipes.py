@@ -79,3 +79,31 @@ def test_denoising(recipe, tmp_path, capsys):
     assert dae > cae
     assert rows.values("identity", preset="dae")[0] < rows.values("identity", preset="cae")[0]
     assert "biharmonic" in capsys.readouterr().out
+
+
+def test_adapting(recipe, tmp_path, capsys):
+    module = recipe("adapting")
+    path = tmp_path / "adapting.json"
+    given = ("digits", ["noisy"], [0, 1], 10, [100], [2], path, {"encoder.widths": "8,16"})
+    rows = module.main(*given)
+    assert [row["start"] for row in rows.rows] == ["source as it is", "from source", "anew"] * 2
+    old, new = (rows.values("mse", start=start) for start in ("from source", "anew"))
+    assert all(one < other for one, other in zip(old, new, strict=True))
+    assert "gain, 95 % interval over seeds" in capsys.readouterr().out
+    before = path.read_bytes()
+    module.main(*given)
+    assert path.read_bytes() == before
+
+
+def test_few_labels(recipe, tmp_path, capsys):
+    module = recipe("few_labels")
+    path, names = tmp_path / "few.json", ["default", "no augmentation", "from scratch", "pixels-svm"]
+    given = ("digits", names, ["20", "all"], 2, 1, "cae", 2, path, tmp_path / "runs")
+    rows = module.main(*given)
+    assert len(rows.rows) == 16
+    assert max(rows.values("error", row="pixels-svm", labels="all")) < 0.05
+    assert "worst" in capsys.readouterr().out
+    before = path.read_bytes()
+    module.main(*given)
+    assert path.read_bytes() == before
+    assert len(list((tmp_path / "runs").iterdir())) == 1, "the autoencoder is trained once"
