@@ -3,9 +3,10 @@
 Settings: `dae` as it comes (half of the pixels set to zero, the network not told which; over-complete spatial code), trained on
 the training split. Beside it: doing nothing, a median filter, biharmonic filling (Damelin & Hoang 2018, scikit-image), which
 is told which pixels are lost, and the same network trained as `cae`, for the identity score.
-Expected: recipes/results/denoising.json, made by
+Expected: recipes/results/denoising.json (dae 25.88 ± 0.01 dB, identity 0.00; cae identity 0.96), made by
 
-    LATENTIA_DATA=... python recipes/denoising.py
+    LATENTIA_DATA=... python recipes/denoising.py --presets dae --epochs 3
+    LATENTIA_DATA=... python recipes/denoising.py --presets cae --epochs 1
 
 PSNR is 10 log10(1 / MSE): of the mean error over all test images, and the mean of each image's own (which counts easy images
 more).

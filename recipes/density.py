@@ -33,7 +33,7 @@ from latentia.model import Autoencoder
 from latentia.tasks.density import log_likelihood
 
 DENSE = {"encoder": "dense:widths=200x200", "latent_dim": 50, "hidden": 0, "likelihood.binarise": "dynamic"}
-CONV = {"latent_dim": 40, "likelihood.binarise": "dynamic", "ema": 0.999, "optimizer": "muon"}
+CONV = {"latent_dim": 40, "likelihood.binarise": "dynamic", "ema": 0.999}
 # name: preset, options, the share of the asked epochs it gets, published figure
 ROWS: dict[str, tuple[str, dict[str, Any], float | None]] = {
     "vae": ("vae", DENSE, 86.76),
