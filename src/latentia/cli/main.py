@@ -48,7 +48,8 @@ def cli() -> None:
     """Latentia: learning from images without labels.
 
     DATA is a name (digits, mnist, fashion-mnist, kmnist, emnist, cifar10), a folder of images, or an .npy or .npz file.
-    RUN is a run folder, such as runs/0001-mnist-cae. Your data and your weights are yours: nothing leaves this machine.
+    RUN is a run folder, such as runs/0001-mnist-cae. Your data and your weights are yours: nothing leaves this machine
+    unless you push it.
     """
 
 

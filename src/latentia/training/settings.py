@@ -38,6 +38,10 @@ class TrainSettings(Spec):
     precision: Literal["auto", "float32", "bfloat16"] = option("auto", "auto is bfloat16 on GPUs built for it")
     checkpoint_seconds: float = option(60.0, "how often, within an epoch, the state to resume from is saved")
 
+    tensorboard: bool = option(
+        False, "write figures for TensorBoard too, into the run's folder (pip install 'latentia[tensorboard]')"
+    )
+
     def for_images(self, count: int, optimizer: str = "adam") -> Self:
         """Return the settings with what was left open chosen: the epochs for ``count`` images, and the optimiser."""
         steps = math.ceil(count / self.batch_size)

@@ -24,6 +24,7 @@ from latentia.training.schedule import factor
 from latentia.training.settings import TrainSettings
 from latentia.training.signals import StopSignals
 from latentia.training.storage import save_tensors
+from latentia.training.tensorboard import Scalars, need_tensorboard
 
 
 class TrainingObjective(Protocol):
@@ -80,6 +81,9 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.best_state: dict[str, Tensor] | None = None
         self._sums: dict[str, Tensor] = {}
+        self._scalars: Scalars | None = None
+        if settings.tensorboard:
+            need_tensorboard()  # before a folder is made
         self._autocast = autocast_dtype(device, settings.precision)
 
     def restore(self) -> None:
@@ -201,6 +205,9 @@ class Trainer:
         self._save()
         if self.folder is not None:
             self.folder.append_metrics(record)
+            if self.settings.tensorboard:
+                self._scalars = self._scalars or Scalars(self.folder.path, len(self.history) - 1)
+                self._scalars.add(record)
         bar.epoch_line(record)
 
     def _save(self) -> None:
