@@ -61,7 +61,8 @@ def test_nothing_that_tells_of_the_machine_goes_along(run: Run, photos: Path, tm
     ]
     for path in folder.iterdir():
         content = path.read_bytes()
-        for trace in (str(photos.parent), "000001.png", sys.argv[0]):
+        command = [word for word in sys.argv[:1] if len(word) > 4]  # not the -c of a worker
+        for trace in (str(photos.parent), "000001.png", *command):
             assert trace.encode() not in content, (path.name, trace)
     push(run, folder, pictures=True)
     assert "![loss" in (folder / "README.md").read_text() or "](figures/" in (folder / "README.md").read_text()

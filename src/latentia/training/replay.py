@@ -25,7 +25,10 @@ def replay_command(described: Mapping[str, Any]) -> str | None:
     options.append(("--penalty", "+".join(map(part_text, objective["penalties"])) or "none"))
     options += [("--weight", f"{name}={weight}") for name, weight in objective["weights"].items()]
     options.append(("--target", objective["target"]))
-    options += [("--" + name.replace("_", "-"), str(value)) for name, value in described["settings"].items()]
+    settings = {name: value for name, value in described["settings"].items() if value is not False}
+    options += [
+        ("--" + name.replace("_", "-"), "" if value is True else str(value)) for name, value in settings.items()
+    ]
     options += [
         ("--" + name.replace("_", "-"), _plain(name, value)) for name, value in (data.get("options") or {}).items()
     ]
@@ -34,7 +37,7 @@ def replay_command(described: Mapping[str, Any]) -> str | None:
         options.append(("--from", str(described["origin"]["from"])))
     lines = [
         f"latentia train {shlex.quote(data['location'])}",
-        *(f"{name} {shlex.quote(text)}" for name, text in options),
+        *(f"{name} {shlex.quote(text)}" if text else name for name, text in options),
     ]
     return " \\\n    ".join(lines)
 

@@ -82,7 +82,7 @@ def test_the_recipe(tmp_path, capsys):
     spec = importlib.util.spec_from_file_location("identity_recipe", path)
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)
-    scores = recipe.main("digits", epochs=40, seeds=1, images=2000, output=tmp_path / "identity.png")
+    scores = recipe.main("digits", epochs=12, seeds=1, images=2000, output=tmp_path / "identity.png")
     assert scores["cae"][0].score > scores["dae"][0].score + 0.1
     assert "cae: identity score" in capsys.readouterr().out
     with Image.open(tmp_path / "identity.png") as picture:
