@@ -382,6 +382,11 @@ class Run:
     def __repr__(self) -> str:
         return f"<Run {self.path}: {self.description.get('preset')} ({self.description.get('status')})>"
 
+    def _repr_html_(self) -> str:
+        from latentia.report.notebook import run_html
+
+        return run_html(self._folder)
+
     def map(self, data: Any, *, method: str = "tsne", most: int = 5000, seed: int = 0) -> Map:
         """Return the codes of ``data`` in the plane, ``[M, 2]``, with their trustworthiness; see :func:`map_images`."""
         return map_images(self.model, self.images(data), method=method, most=most, seed=seed)

@@ -31,7 +31,7 @@ def map_files(
     processes: int | None = None,
 ) -> list[Any]:
     """Return ``function(*job)`` for all jobs, in order, in as many processes as there are cores, with a progress bar."""
-    from tqdm.auto import tqdm
+    from latentia.core.bars import tqdm
 
     processes = processes or _cores()
     bar = tqdm(total=len(jobs), desc=title, unit=" files", disable=quiet or len(jobs) < IN_PROCESS, leave=False)

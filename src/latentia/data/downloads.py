@@ -72,7 +72,7 @@ def _bar(name: str, quiet: bool) -> Iterator[Any]:
     if quiet:
         yield False
         return
-    from tqdm.auto import tqdm
+    from latentia.core.bars import tqdm
 
     with tqdm(desc=name, unit="B", unit_scale=True, total=0, leave=False, file=sys.stderr, disable=None) as bar:
         yield bar

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 
 SIDE, LEVELS, OFFSETS = 4, 8, 4
@@ -24,7 +25,7 @@ BLOCK = 4096  # images of a bucket that are in memory at a time
 
 
 @dataclasses.dataclass(frozen=True)
-class Duplicates:
+class Duplicates(Printed):
     """Groups of near-duplicates.
 
     Attributes:

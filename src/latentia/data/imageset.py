@@ -129,6 +129,12 @@ class ImageSet:
             f"{self.pixels.dtype}{labelled}>"
         )
 
+    def _repr_html_(self) -> str:
+        from latentia.core.notebook import preformatted
+        from latentia.data.thumbnails import sheet
+
+        return preformatted(repr(self)) + (sheet([self]) if len(self) else "")
+
     @functools.cached_property
     def format(self) -> PixelFormat:
         """The images' own format. Integers span their dtype; floats span [0, 1] when they lie in it, else what was seen."""

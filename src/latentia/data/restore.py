@@ -59,7 +59,7 @@ def save_images(images: ImageSet, folder: Path, quiet: bool = True) -> list[Path
     Raises:
         StorageError: the disk is full or cannot be written.
     """
-    from tqdm.auto import tqdm
+    from latentia.core.bars import tqdm
 
     paths: list[Path] = []
     taken: set[Path] = set()

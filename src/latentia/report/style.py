@@ -47,9 +47,19 @@ def styled(more: Any = None) -> Iterator[None]:
         yield
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows where it is the value of a cell, and nowhere else: no pyplot knows of it."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        with styled():
+            self.savefig(buffer, format="png", dpi=100, facecolor="white")
+        return buffer.getvalue()
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of so many inches that can be saved."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    figure = ShownFigure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 from latentia.studies.folder import KIND, flat
 from latentia.training.run_folder import RunFolder
 
@@ -43,7 +44,7 @@ class ComparedRun:
 
 
 @dataclasses.dataclass(frozen=True)
-class RunComparison:
+class RunComparison(Printed):
     """Several runs.
 
     Attributes:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 from latentia.studies.draws import LEVEL, DrawsFigure, error_over_draws, holm, over_draws
 from latentia.training.run_folder import RunFolder
 
@@ -49,7 +50,7 @@ class Gain:
         return "bought" if self.difference.mean > 0 else "cost"
 
 
-class LearningCurve:
+class LearningCurve(Printed):
     """A learning curve in its folder, finished or not.
 
     Attributes:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.studies.statistics import Estimate, estimate, paired_p_value
@@ -21,7 +22,7 @@ from latentia.tasks.reconstruct import reconstruct
 
 
 @dataclasses.dataclass(frozen=True)
-class Paired:
+class Paired(Printed):
     """Models on the same images.
 
     Attributes:

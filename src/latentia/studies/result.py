@@ -15,6 +15,7 @@ import torch
 
 from latentia.core.atomic import write_json
 from latentia.core.errors import UserError, unknown
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.studies.folder import FINAL, JUDGED, flat, fold_path, is_finished, open_result, read_folds
 from latentia.studies.folds import Fold
@@ -50,7 +51,7 @@ class FoldResult:
     seconds: float
 
 
-class CrossValidation:
+class CrossValidation(Printed):
     """A finished cross-validation in its folder.
 
     Attributes:
@@ -189,7 +190,7 @@ class CrossValidation:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Comparison(Printed):
     """Two results on the same folds.
 
     Attributes:

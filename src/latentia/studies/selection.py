@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from latentia.core.errors import Interrupted, LatentiaError, StorageError, UserError, unknown
+from latentia.core.notebook import Printed
 from latentia.core.spec import parse
 from latentia.presets import design
 from latentia.studies.crossvalidation import crossvalidate
@@ -53,7 +54,7 @@ class Candidate:
 
 
 @dataclasses.dataclass(frozen=True)
-class Selection:
+class Selection(Printed):
     """Settings in order of their error.
 
     Attributes:

@@ -234,7 +234,7 @@ def _deaths() -> tuple[type[BaseException], ...]:
 @contextlib.contextmanager
 def watched(result: Path, numbers: Sequence[int], epochs: int, quiet: bool) -> Iterator[None]:
     """Show a bar over the epochs of all folds, read from their files, while the folds run wherever they run."""
-    from tqdm.auto import tqdm
+    from latentia.core.bars import tqdm
 
     if quiet or not sys.stderr.isatty():
         yield

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from latentia.classifier import Classifier
+from latentia.core.bars import tqdm
 from latentia.core.errors import UserError
 from latentia.data.batches import Batch, Batches
 from latentia.data.imageset import ImageSet, PixelFormat

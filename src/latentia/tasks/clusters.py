@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from latentia.core.atomic import storage_errors, write_atomically, write_bytes, write_json
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 from latentia.tasks.cluster_scores import Agreement
 from latentia.tasks.embed import check_codes
 from latentia.training.storage import FORMAT, read_json
@@ -43,7 +44,7 @@ class ClusterSummary:
 
 
 @dataclasses.dataclass(frozen=True)
-class Clusters:
+class Clusters(Printed):
     """A clustering of images.
 
     Attributes:

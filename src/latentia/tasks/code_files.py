@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from latentia.core.atomic import write_atomically
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.tasks.apply import BATCH, stream
@@ -28,7 +29,7 @@ ROW_GROUP = 16 * BATCH  # rows of one piece of a Parquet file
 
 
 @dataclasses.dataclass(frozen=True)
-class Embedded:
+class Embedded(Printed):
     """What was written.
 
     Attributes:

@@ -16,6 +16,7 @@ import numpy as np
 
 from latentia.classifier import Classifier, Head
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.finetuning import FineTuning
 from latentia.tasks.finetune import own_labels, resume_finetune, start_finetune
@@ -29,7 +30,7 @@ WANTED, OF = "control", "control_of"  # entries of run.json: that there is to be
 
 
 @dataclasses.dataclass(frozen=True)
-class BesideControl:
+class BesideControl(Printed):
     """A pre-trained classifier and its control on the same images.
 
     Attributes:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from latentia.core.bars import tqdm
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.data.own_size import at_own_size

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from latentia.core.bars import tqdm
 from latentia.core.errors import UserError
 from latentia.core.noise import Noise
+from latentia.core.notebook import Printed
 from latentia.data.batches import Batch
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
@@ -25,7 +26,7 @@ ACTIVE = 0.01  # Burda et al. 2016, section 5.2: a unit is active when Var_x(E_q
 
 
 @dataclasses.dataclass(frozen=True)
-class Density:
+class Density(Printed):
     """What a model says of the probability of images, in nats.
 
     Attributes:

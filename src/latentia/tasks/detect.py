@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from latentia.core.atomic import write_bytes
 from latentia.core.errors import UserError, unknown
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.tasks.anomaly_scores import SCORES, Normal, score
@@ -23,7 +24,7 @@ FLOOR = 0.1  # of the mean error: where the training images are always the same,
 
 
 @dataclasses.dataclass(frozen=True)
-class Detection:
+class Detection(Printed):
     """What was found.
 
     Attributes:

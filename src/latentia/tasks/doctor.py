@@ -15,10 +15,11 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from tqdm.auto import tqdm
 
 from latentia.core.atomic import write_json
+from latentia.core.bars import tqdm
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.objective import Objective
@@ -31,7 +32,7 @@ MOST = 2000  # images that are looked at
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
+class Finding(Printed):
     """One thing that was looked at.
 
     Attributes:
@@ -59,7 +60,7 @@ class Finding:
 
 
 @dataclasses.dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Printed):
     """All findings of one run.
 
     Attributes:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from latentia.core.noise import Noise
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.model import Autoencoder
 from latentia.objective import Objective
@@ -20,7 +21,7 @@ PCA_IMAGES = 60_000  # the most training images that PCA is fitted on
 
 
 @dataclasses.dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Printed):
     """Figures of a model on a set of images.
 
     Attributes:

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from latentia.core.errors import UserError
 from latentia.core.noise import Noise
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
+from latentia.data.thumbnails import sheet
 from latentia.model import Autoencoder
 from latentia.objective import Objective
 from latentia.tasks._evaluating import evaluating
@@ -20,7 +22,7 @@ from latentia.tasks.mixture import FittedMixture
 
 
 @dataclasses.dataclass(frozen=True)
-class Generated:
+class Generated(Printed):
     """New images and the codes they were decoded from.
 
     Attributes:
@@ -35,6 +37,9 @@ class Generated:
 
     def __str__(self) -> str:
         return f"{len(self.images)} images generated from the {self.origin}"
+
+    def _pictures_html(self) -> str:
+        return sheet([self.images])
 
 
 def has_prior(model: Autoencoder, objective: Objective | None = None) -> bool:

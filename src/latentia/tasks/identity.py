@@ -40,6 +40,7 @@ from torch import Tensor, nn
 
 from latentia.core.errors import UserError
 from latentia.core.noise import Noise
+from latentia.core.notebook import Printed
 from latentia.data.batches import Batches
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
@@ -52,7 +53,7 @@ MOST = 2000  # images: the error of the score is then far below what matters
 
 
 @dataclasses.dataclass(frozen=True)
-class IdentityScore:
+class IdentityScore(Printed):
     """What a network copies of what it should not.
 
     Attributes:

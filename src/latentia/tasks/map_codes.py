@@ -12,6 +12,7 @@ import numpy.typing as npt
 from latentia.core.atomic import write_atomically, write_bytes
 from latentia.core.errors import UserError, unknown
 from latentia.core.noise import derive
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.tasks.cluster_methods import umap_points
@@ -25,7 +26,7 @@ NEIGHBOURS = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class Map:
+class Map(Printed):
     """Images in the plane.
 
     Attributes:

@@ -10,11 +10,12 @@ from typing import Any
 
 from latentia.core.atomic import write_bytes
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 from latentia.tasks.clusters import Clusters, csv_bytes
 
 
 @dataclasses.dataclass(frozen=True)
-class NamedImages:
+class NamedImages(Printed):
     """Labels that come from names of clusters.
 
     Attributes:

@@ -19,6 +19,7 @@ import latentia
 from latentia.classifier import Classifier
 from latentia.core.atomic import write_atomically
 from latentia.core.errors import UserError, unknown
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.tasks._evaluating import evaluating
@@ -30,7 +31,7 @@ CHECKED = 32  # images that a file is checked on
 
 
 @dataclasses.dataclass(frozen=True)
-class Exported:
+class Exported(Printed):
     """An ONNX file that agrees with its model.
 
     Attributes:

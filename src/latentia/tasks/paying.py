@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 from latentia.tasks.predict import LABELS, learned_labels, wilson
 from latentia.tasks.shallow import shallow_answers
 from latentia.training.run_folder import RunFolder
@@ -28,7 +29,7 @@ FEWEST = 10  # labels that are cross-validated
 
 
 @dataclasses.dataclass(frozen=True)
-class Stability:
+class Stability(Printed):
     """How the answers of two rounds agree.
 
     Attributes:
@@ -62,7 +63,7 @@ class Stability:
 
 
 @dataclasses.dataclass(frozen=True)
-class CrossValidated:
+class CrossValidated(Printed):
     """A linear probe on frozen codes, among the labels so far.
 
     Attributes:
@@ -93,7 +94,7 @@ class CrossValidated:
 
 
 @dataclasses.dataclass(frozen=True)
-class Paying:
+class Paying(Printed):
     """Whether more labels pay.
 
     Attributes:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from latentia.classifier import Classifier
 from latentia.core.atomic import write_bytes
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.data.labels import numbers_for
 from latentia.tasks.apply import over
@@ -24,7 +25,7 @@ LABELS = "labels.csv"  # in the run's folder: what it learned from
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Judgement:
+class Judgement(Printed):
     """How right predictions were, where the truth is known.
 
     Attributes:
@@ -67,7 +68,7 @@ class Judgement:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(Printed):
     """What a classifier says of images.
 
     Attributes:

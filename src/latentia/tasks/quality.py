@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 
 WINDOW = 11  # pixels: the side of SSIM's window
 
@@ -51,7 +52,7 @@ def ssim(clean: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> npt.
 
 
 @dataclasses.dataclass(frozen=True)
-class Quality:
+class Quality(Printed):
     """The figures of several ways to restore the same images.
 
     Attributes:

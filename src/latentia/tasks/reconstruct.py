@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
+from latentia.data.thumbnails import sheet
 from latentia.model import Autoencoder
 from latentia.tasks.apply import format_for, over, to_pixels
 
 
 @dataclasses.dataclass(frozen=True)
-class Reconstruction:
+class Reconstruction(Printed):
     """Images, their reconstructions, and the error of each.
 
     Attributes:
@@ -29,6 +31,9 @@ class Reconstruction:
 
     def __str__(self) -> str:
         return f"{len(self.images)} images reconstructed, per-pixel MSE {self.errors.mean():.5f}"
+
+    def _pictures_html(self) -> str:
+        return sheet([self.originals, self.images])
 
 
 def reconstruct(model: Autoencoder, images: ImageSet) -> Reconstruction:

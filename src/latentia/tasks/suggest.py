@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from latentia.core.atomic import write_bytes
 from latentia.core.errors import UserError, unknown
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 
 Points = npt.NDArray[np.float32]
@@ -34,7 +35,7 @@ SETTLED, LEAST_COVERAGE = 20, 0.2  # labels a class from which on coverage has i
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Suggestions:
+class Suggestions(Printed):
     """Images worth labelling next.
 
     Attributes:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.tasks._evaluating import evaluating
@@ -19,7 +20,7 @@ from latentia.tasks.apply import BATCH, batches, to_pixels
 
 
 @dataclasses.dataclass(frozen=True)
-class Walk:
+class Walk(Printed):
     """Decoded rows of codes.
 
     Attributes:

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from tqdm.auto import tqdm
+from latentia.core.bars import tqdm
 
 LOOK_EVERY = 0.5  # seconds between two looks at the loss; each look waits for the device
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from markupsafe import Markup
 from PIL import Image
 
+from latentia.data.thumbnails import data_address
 from latentia.report.images import displayable
-from latentia.report.page.pictures import data_address
 from latentia.tasks.map_codes import Map
 
 THUMB = 28  # pixels of a thumbnail's longer side

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 from collections.abc import Sequence
@@ -13,16 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from PIL import Image, features
 
+from latentia.data.display import displayable
 from latentia.data.imageset import ImageSet, PixelFormat
-from latentia.report.images import displayable
+from latentia.data.thumbnails import data_address, small_image
 from latentia.report.style import BLUE, GREEN, GRID, INK, ORANGE, PINK, PURPLE, SOFT, styled
 from latentia.tasks.reconstruct import Reconstruction
 
 MOST = 192  # pixels of the longer side: what a page shows is no larger
 EXACT = 64  # up to this side images stand in the page without loss
-QUALITY = 90  # of larger ones
 COLOURS = {
     INK: "ink",
     SOFT: "soft",
@@ -61,26 +59,11 @@ def pairs(found: Reconstruction, chosen: npt.NDArray[np.int64]) -> list[tuple[Ma
 
 def picture(unit: npt.NDArray[np.floating[Any]], alt: str) -> Markup:
     """Return an ``<img>`` of one image ``[H, W]`` or ``[H, W, 3]``, values in [0, 1]."""
-    image = _image(unit)
+    image = small_image(unit, MOST)
     small = max(image.size) <= EXACT
     return Markup('<img src="{}" width="{}" height="{}" alt="{}"{}>').format(
         data_address(image, exact=small), *image.size, alt, Markup(' class="crisp"') if small else ""
     )
-
-
-def data_address(image: Image.Image, *, exact: bool = True) -> str:
-    """Return an image as a ``data:`` address: WebP where Pillow has it, else PNG."""
-    buffer = io.BytesIO()
-    if not features.check("webp"):
-        image.save(buffer, "PNG", optimize=True)
-        kind = "png"
-    elif exact:
-        image.save(buffer, "WEBP", lossless=True, quality=60, method=3)
-        kind = "webp"
-    else:
-        image.save(buffer, "WEBP", quality=QUALITY, method=3)
-        kind = "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def chart(figure: Figure, alt: str, name: str) -> Markup:
@@ -130,10 +113,3 @@ def _attribute(key: str, value: str) -> str | None:
         for colour, word in COLOURS.items():
             value = value.replace(colour, f"var(--{word})")
     return value.replace("\n", " ") if key == "d" else value
-
-
-def _image(unit: npt.NDArray[np.floating[Any]]) -> Image.Image:
-    image = Image.fromarray(np.rint(np.clip(np.nan_to_num(unit), 0, 1) * 255).astype(np.uint8))
-    if max(image.size) > MOST:
-        image.thumbnail((MOST, MOST), Image.Resampling.LANCZOS)
-    return image

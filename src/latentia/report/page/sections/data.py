@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from latentia.data.imageset import ImageSet, PixelFormat
+from latentia.data.thumbnails import class_of
 from latentia.report.images import kind_of
 from latentia.report.page.html import Text, details, facts, gallery, joined, listed, table
 from latentia.report.page.pictures import pictures
@@ -106,11 +107,3 @@ def _labels(description: dict[str, Any]) -> Markup:
         table(["class", "labels"], rows, "labels learned from", "narrow"),
     )
     return joined([listed(notes), made]) if notes else made
-
-
-def class_of(images: ImageSet, index: int) -> str:
-    """Return the name of an image's class, empty where it has none."""
-    if images.labels is None or images.labels[index] < 0:
-        return ""
-    label = int(images.labels[index])
-    return images.classes[label] if label < len(images.classes) else str(label)

@@ -8,13 +8,12 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
+from latentia.data.thumbnails import class_of, data_address
 from latentia.report.map_picture import METHODS, bare_map, colours_of
 from latentia.report.page import bokeh_map
 from latentia.report.page.html import joined
 from latentia.report.page.materials.run import RunMaterial
-from latentia.report.page.pictures import data_address
 from latentia.report.page.section import Section
-from latentia.report.page.sections.data import class_of
 from latentia.report.style import styled
 from latentia.tasks.map_codes import Map
 

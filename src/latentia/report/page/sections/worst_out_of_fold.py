@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from latentia.data.thumbnails import class_of
 from latentia.report.page.html import gallery
 from latentia.report.page.materials.folds import FoldsMaterial
 from latentia.report.page.pictures import pairs
 from latentia.report.page.section import Section
-from latentia.report.page.sections.data import class_of
 from latentia.tasks.reconstruct import Reconstruction
 
 PLACE, KINDS = 60, ("crossvalidation",)
