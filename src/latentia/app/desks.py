@@ -111,30 +111,31 @@ class ProbeDesk(Desk):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.channel.on(
-            {"teach": lambda _: self.explorer.teach(session.later_fail), "wanted": lambda _: self._wanted()}
+            {
+                "teach": lambda _: self.explorer.teach(session.later_fail),
+                "wanted": lambda _: self.explorer.look_for_wanted(session.later_fail),
+            }
         )
 
     def refresh(self, topic: str) -> None:
         """Tell the page what was learned; a new lesson colours the map by its answers."""
+        if topic in ("lesson", "wanted", "labels"):
+            self._tell_wanted()
         if topic != "lesson":
             return
         lesson = self.explorer.lesson
-        if lesson is None:
-            self.channel.tell("lesson", text="", accuracy=None, course=[], wanted=[])
-            return
-        if self.session.by not in ("answer", "doubt"):
+        if lesson is not None and self.session.by not in ("answer", "doubt"):
             self.session.by = "answer"
         self.channel.tell(
             "lesson",
-            text=str(lesson),
-            accuracy=lesson.accuracy,
+            text="" if lesson is None else str(lesson),
             course=[{"labels": count, "accuracy": right} for count, right in self.explorer.lessons],
-            wanted=[self.session.tile(int(row)) for row in self.explorer.next_images()],
         )
 
-    def _wanted(self) -> None:
-        """Tell which images are worth labelling before there is any classifier."""
-        self.channel.tell("wanted", tiles=[self.session.tile(int(row)) for row in self.explorer.next_images()])
+    def _tell_wanted(self) -> None:
+        tiles = [{**self.session.tile(row), "why": why} for row, why in self.explorer.wanted]
+        self.session.map.mark("next", self.session.positions[[row for row, _ in self.explorer.wanted]])
+        self.channel.tell("wanted", tiles=tiles)
 
 
 class TrialDesk(Desk):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,14 @@ from latentia.app.jobs import Jobs, Progress
 from latentia.app.labels import LabelStore
 from latentia.app.pictures import Pictures
 from latentia.app.subject import Subject
-from latentia.app.suggesting import doubts, suggest
-from latentia.app.teaching import Lesson, learn
+from latentia.app.teaching import Lesson, doubts, learn
 from latentia.app.trial import usual_distance
 from latentia.app.walking import Walker, walk_codes
 from latentia.core.errors import UserError, unknown
+from latentia.tasks.anomaly_scores import Normal, learn_normal, score
 from latentia.tasks.cluster_methods import fit
 from latentia.tasks.map_codes import MAPS, position_all
+from latentia.tasks.suggest import suggest
 
 METHODS = ("communities", "k-means")
 SUGGESTED = 12
@@ -47,6 +48,11 @@ class Explorer:
         self.jobs = Jobs(call_back, lambda: self.notify("busy"))
         self.lesson: Lesson | None = None
         self.lessons: list[tuple[int, float]] = []  # labels and accuracy of each lesson, for the curve
+        self.wanted: list[tuple[int, str]] = []  # images worth labelling next, and why
+        self.oddness: npt.NDArray[np.float64] | None = subject.workspace.kept("oddness")
+        if self.oddness is not None:
+            digest = subject.key.partition("-")[0]
+            self.pictures.normal = Normal.kept(subject.run.path / "normal.safetensors", digest)
         self.usual = usual_distance(subject.codes)
         self._maps: dict[str, tuple[npt.NDArray[np.float32], int]] = {}
         self._walker: Walker | None = None
@@ -154,13 +160,15 @@ class Explorer:
         Raises:
             UserError: labels of fewer than two classes.
         """
-        labels = self.labels.learnable()
+        labels, given = self.labels.learnable(), self.labels.by_row()
         subject = self.subject
 
-        def work(progress: Progress) -> Lesson:
-            return learn(subject.autoencoder, subject.images, labels, progress=progress)
+        def work(progress: Progress) -> tuple[Lesson, list[tuple[int, str]]]:
+            lesson = learn(subject.autoencoder, subject.images, labels, progress=progress)
+            return lesson, self._next(given, (lesson.classes, lesson.chances))
 
-        def finished(lesson: Lesson) -> None:
+        def finished(learned: tuple[Lesson, list[tuple[int, str]]]) -> None:
+            lesson, self.wanted = learned
             self.lesson = lesson
             if lesson.accuracy is not None:
                 self.lessons = [*self.lessons, (lesson.labels, lesson.accuracy[0])][-50:]
@@ -181,9 +189,59 @@ class Explorer:
         found = self.chances()
         return None if found is None else doubts(found[1])
 
-    def next_images(self, count: int = SUGGESTED) -> npt.NDArray[np.int64]:
-        """Return the images whose labels would help most."""
-        return suggest(self.subject.codes, self.labels.numbers >= 0, self.doubt(), count, ~self.subject.testing)
+    def look_for_wanted(self, failed: Callable[[str], None]) -> None:
+        """Find the images whose labels would help most, in the background."""
+        given, answers = self.labels.by_row(), self.chances()
+
+        def finished(found: list[tuple[int, str]]) -> None:
+            self.wanted = found
+            self.notify("wanted")
+
+        self.jobs.start("a choice of images to label", lambda _: self._next(given, answers), finished, failed)
+
+    def _next(
+        self, given: Mapping[int, str], answers: tuple[tuple[str, ...], npt.NDArray[np.float64]] | None
+    ) -> list[tuple[int, str]]:
+        classes, chances = answers if answers is not None else ((), None)
+        subject = self.subject
+        # what may not be labelled counts as asked about already
+        passed = frozenset(np.flatnonzero(subject.testing).tolist()) - given.keys()
+        if len(given) + len(passed) >= len(subject):
+            return []
+        found = suggest(
+            subject.images, subject.codes, given, SUGGESTED, passed=passed, probabilities=chances, classes=classes
+        )
+        return list(zip(found.rows.tolist(), found.reasons, strict=True))
+
+    # oddness
+
+    def find_odd(self, done: Callable[[], None], failed: Callable[[str], None]) -> None:
+        """Score how odd every image is, as `latentia detect` does, in the background, and keep it.
+
+        Raises:
+            UserError: a classifier's run, of which nothing is known that is normal.
+        """
+        subject = self.subject
+        if subject.classifier is not None:
+            raise UserError("this is a classifier's run: how odd images are is told by the autoencoder it came from")
+
+        def work(_: Progress) -> npt.NDArray[np.float64]:
+            return -score(subject.autoencoder, subject.images, "combined", self.learn_normal())
+
+        def finished(found: npt.NDArray[np.float64]) -> None:
+            subject.workspace.keep("oddness", found)
+            self.oddness = found
+            self.notify("odd")
+            done()
+
+        self.jobs.start(f"the oddness of {len(subject):,} images", work, finished, failed)
+
+    def learn_normal(self) -> Normal:
+        """Return what is normal by the run's training images, else by those explored; pictures know it too."""
+        subject = self.subject
+        own = subject.run.description["data"]["location"] is not None
+        self.pictures.normal = subject.run.learn_normal() if own else learn_normal(subject.autoencoder, subject.images)
+        return self.pictures.normal
 
     # walking
 
@@ -227,6 +285,8 @@ class Explorer:
         if self.groups:
             found.append(("cluster", "clusters"))
         found.append(("score", "reconstruction error"))
+        if self.subject.classifier is None:
+            found.append(("odd", "oddness" if self.oddness is not None else "oddness (to be computed)"))
         if self.chances() is not None:
             what = "probe" if self.lesson is not None else "classifier"
             found += [("answer", f"answers of the {what}"), ("doubt", f"doubt of the {what}")]
@@ -253,6 +313,8 @@ class Explorer:
             )
         if key == "score":
             return by_value(self.subject.scores)
+        if key == "odd" and self.oddness is not None:
+            return by_value(self.oddness, "{:.2f}")
         if key == "answer" and answers is not None:
             return by_group(self._answers_as_labels(*answers), self._answer_words(answers[0]), "")
         if key == "doubt" and answers is not None:

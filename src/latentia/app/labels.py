@@ -88,6 +88,10 @@ class LabelStore:
         number = int(self.numbers[row])
         return self.words[number] if number >= 0 else ""
 
+    def by_row(self) -> dict[int, str]:
+        """Return the label of each image that has one."""
+        return {row: self.label_of(row) for row in np.flatnonzero(self.numbers >= 0).tolist()}
+
     def rows_of(self, word: str) -> npt.NDArray[np.int64]:
         """Return the images with a label."""
         return np.flatnonzero(self.numbers == self.words.index(word)) if word in self.words else np.array([], np.int64)

@@ -18,10 +18,13 @@ from latentia.app.colours import HEAT
 from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.model import Autoencoder
 from latentia.report.images import displayable
+from latentia.tasks.anomaly_scores import Normal
 from latentia.tasks.apply import format_for, to_pixels
+from latentia.tasks.detect import heat_maps
 from latentia.tasks.reconstruct import reconstruct
 
-KINDS = ("image", "reconstruction", "error")
+KINDS = ("image", "reconstruction", "error", "odd")
+HOT = 10.0  # times the usual error: the brightest of what is unusual
 LONGEST = 512  # pixels of a picture's longer side
 KEPT = 512  # reconstructions in memory
 SCALE_FROM = 256  # images that the scale of all heat maps is taken over
@@ -36,6 +39,7 @@ class Pictures:
         self._kept: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
         self._top: float | None = None
         self._guard = threading.RLock()
+        self.normal: Normal | None = None  # what is normal, once that has been learned
 
     def png(self, kind: str, row: int) -> bytes:
         """Return one of :data:`KINDS` of an image as PNG.
@@ -45,6 +49,10 @@ class Pictures:
         """
         if kind not in KINDS or not 0 <= row < len(self._images):
             raise KeyError(f"{kind} {row}")
+        if kind == "odd":
+            if self.normal is None:
+                raise KeyError(f"{kind} {row}: what is normal has not been learned")
+            return png(heat(heat_maps(self._model, self._images.select([row]), self.normal)[0], HOT))
         if kind == "image":
             return png(shown(np.asarray(self._images.pixels[row]), self.format))
         self.prepare([row])

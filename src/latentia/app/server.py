@@ -169,10 +169,14 @@ class PictureHandler(GuardedHandler):
         number = int(row)
         if kind not in KINDS or number >= len(self.server.subject):
             raise HTTPError(404)
+        try:
+            picture = self.server.explorer.pictures.png(kind, number)
+        except KeyError:
+            raise HTTPError(404) from None
         self.set_header("Content-Type", "image/png")
         # the address names model and images, so that what it gives never changes
         self.set_header("Cache-Control", "private, max-age=86400, immutable")
-        self.write(self.server.explorer.pictures.png(kind, number))
+        self.write(picture)
 
 
 class PageFileHandler(GuardedHandler, StaticFileHandler):

@@ -98,7 +98,8 @@ class Session:
 
     def tell_gallery(self) -> None:
         """Tell the page what its gallery shows."""
-        values = {"odd": self.explorer.subject.scores}
+        oddness = self.explorer.oddness
+        values = {"odd": self.explorer.subject.scores if oddness is None else oddness}
         doubt = self.explorer.doubt()
         if doubt is not None:
             values["unsure"] = doubt
@@ -134,7 +135,7 @@ class Session:
             own=subject.workspace.path == subject.workspace.top,
             run=str(subject.run.path),
         )
-        for topic in ("labels", "maps", "groups", "lesson", "busy"):
+        for topic in ("labels", "maps", "groups", "lesson", "odd", "busy"):
             self._refresh(topic)
         self.tell_gallery()
         for desk in self.desks:
@@ -147,6 +148,8 @@ class Session:
             return tell("busy", name=jobs.name, share=jobs.done / jobs.of if jobs.of else None)
         if topic == "maps":
             return self._tell_maps()
+        if topic == "odd":
+            tell("odd", known=explorer.oddness is not None, heat=explorer.pictures.normal is not None)
         if topic == "labels":
             store = explorer.labels
             words = [
@@ -159,7 +162,11 @@ class Session:
             desk.refresh(topic)
         if topic in ("labels", "lesson"):
             self.tell_gallery()
-        shown = {"labels": ("label",), "groups": ("cluster",), "lesson": ("answer", "doubt")}.get(topic, ())
+        if topic == "wanted":
+            return None
+        shown = {"labels": ("label",), "odd": ("odd",), "groups": ("cluster",), "lesson": ("answer", "doubt")}.get(
+            topic, ()
+        )
         if topic == "labels" and self.by == "none":
             return None
         if self.by not in [key for key, _ in explorer.colourings()]:
@@ -189,6 +196,11 @@ class Session:
 
     def colour_by(self, key: str) -> None:
         """Colour the map by something else."""
+        if key == "odd" and self.explorer.oddness is None:
+            again = partial(self.later, partial(self.colour_by, key))
+            self.explorer.find_odd(again, self.later_fail)
+            self._recolour(only_legend=True)
+            return
         self.explorer.colouring(key)
         self.by = key
         self._recolour()
@@ -210,6 +222,7 @@ class Session:
         self.method = method
         self.map.place(self.positions)
         self._tell_maps()
+        self._refresh("wanted")
 
     def later(self, function: Callable[[], None]) -> None:
         """Call a function in the document's own turn."""
@@ -248,15 +261,16 @@ class Session:
                 np.argsort(distances, kind="stable")[:NEIGHBOURS], f"nearest to {explorer.subject.images.names[row]}"
             )
         elif of == "next":
-            rows = explorer.next_images()
-            self.map.mark("next", self.positions[rows])
-            self.select(rows, "worth labelling next")
+            self.select([row for row, _ in explorer.wanted], "worth labelling next")
         else:
             self.select(None, "")
 
     def _look(self, asked: dict[str, Any]) -> None:
         row, subject = self.row(asked), self.explorer.subject
         facts = [["reconstruction error", f"{subject.scores[row]:.3g}, more than {self._share(row):.0%} of the images"]]
+        if self.explorer.oddness is not None:
+            odd = self.explorer.oddness
+            facts.append(["oddness", f"{odd[row]:.2f}, more than {(odd < odd[row]).mean():.0%} of the images"])
         if subject.images.labels is not None and subject.images.labels[row] >= 0:
             facts.append(["label in the data", subject.label_names()[subject.images.labels[row]]])
         if self.explorer.groups:

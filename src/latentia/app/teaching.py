@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from latentia.app.suggesting import doubts
 from latentia.classifier import Classifier
 from latentia.data.imageset import ImageSet
 from latentia.data.labels import Labels
@@ -62,6 +61,14 @@ class Lesson:
             return f"{start}; {self.note}"
         right, low, high = self.accuracy
         return f"{start}: {right:.0%} right in cross-validation (95 % interval {low:.0%} to {high:.0%})"
+
+
+def doubts(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return how unsure each answer is, 0 to 1: one minus the lead of the likeliest class of ``[N, K]`` over the second."""
+    if chances.shape[1] < 2:
+        return np.zeros(len(chances))
+    two = np.partition(chances, -2, axis=1)[:, -2:]
+    return np.asarray(1.0 - (two[:, 1] - two[:, 0]))
 
 
 def learn(

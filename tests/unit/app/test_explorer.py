@@ -19,7 +19,7 @@ from latentia.app.explorer import Explorer
 from latentia.app.jobs import Jobs
 from latentia.app.pictures import Pictures, error_map
 from latentia.app.subject import open_subject
-from latentia.app.teaching import learn
+from latentia.app.teaching import doubts, learn
 from latentia.app.trial import attempt
 from latentia.core.errors import UserError
 from latentia.data.imageset import PixelFormat
@@ -90,11 +90,36 @@ def test_a_lesson_gets_better_and_suggests(explorer: Explorer, loop: Loop) -> No
     assert low < right < high and right > 0.5
     assert (lesson.answers == truth).mean() > 0.6, "on images it has not seen"
     assert f"80 labels of 10 classes: {right:.0%} right in cross-validation" in str(lesson)
-    wanted = explorer.next_images()
+    wanted = [row for row, _ in explorer.wanted]
     assert len(wanted) == 12 and not (explorer.labels.numbers[wanted] >= 0).any()
-    assert lesson.doubt[wanted].mean() > lesson.doubt.mean()
+    unsure = [row for row, why in explorer.wanted if why.startswith("unsure")]
+    assert unsure and lesson.doubt[unsure].mean() > lesson.doubt.mean()
     colours = explorer.colouring("answer").places
     assert np.array_equal(colours, lesson.answers + 1), "an answer has the colour of its label"
+
+
+def test_without_a_label_what_is_wanted_is_typical_and_never_a_test_image(explorer: Explorer, loop: Loop) -> None:
+    explorer.subject.testing[::2] = True
+    explorer.look_for_wanted(fail)
+    loop.wait(explorer)
+    assert len(explorer.wanted) == 12 and all(row % 2 for row, _ in explorer.wanted)
+    assert all(why.startswith("typical of") for _, why in explorer.wanted)
+
+
+def test_oddness_is_that_of_detection_and_is_kept(explorer: Explorer, run: Run, loop: Loop) -> None:
+    assert ("odd", "oddness (to be computed)") in explorer.colourings()
+    explorer.find_odd(lambda: None, fail)
+    loop.wait(explorer)
+    assert explorer.oddness is not None
+    assert explorer.oddness == pytest.approx(-run.detect("digits").scores, rel=1e-4, abs=1e-4)
+    again = Explorer(explorer.subject, loop.calls.put)
+    assert again.oddness is not None and again.pictures.png("odd", 5).startswith(b"\x89PNG")
+    again.jobs.stop()
+
+
+def test_doubt_is_one_minus_the_lead() -> None:
+    assert doubts(np.array([[0.5, 0.5, 0.0], [0.1, 0.1, 0.8]])) == pytest.approx([1.0, 0.3])
+    assert doubts(np.ones((2, 1))).tolist() == [0, 0]
 
 
 def test_one_label_of_a_class_is_no_cross_validation(run: Run) -> None:
@@ -133,7 +158,7 @@ def test_pictures_show_the_image_and_where_it_differs(run: Run) -> None:
     pictures = Pictures(run.model, images)
     for kind in ("image", "reconstruction", "error"):
         assert pictures.png(kind, 3).startswith(b"\x89PNG")
-    for kind, row in (("image", 1797), ("secret", 0), ("image", -1)):
+    for kind, row in (("image", 1797), ("secret", 0), ("image", -1), ("odd", 0)):
         with pytest.raises(KeyError):
             pictures.png(kind, row)
     grey = PixelFormat(2, 1, 2, "uint8", 0.0, 255.0)

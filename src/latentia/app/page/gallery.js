@@ -44,6 +44,11 @@ export function start() {
     if (turned) at("images").scrollTop = 0;
   });
   on("look", look);
+  on("odd", ({ known, heat }) => {
+    at("show-odd").hidden = !heat;
+    at("order").querySelector("[value=odd]").textContent = known ? "oddest first" : "largest error first";
+    at("order").querySelector("[value=typical]").textContent = known ? "most typical first" : "smallest error first";
+  });
   at("show").addEventListener("change", draw);
   at("order").addEventListener("change", () => ask("gallery", { order: at("order").value }));
   at("before").addEventListener("click", () => ask("gallery", { page: told.page - 1 }));

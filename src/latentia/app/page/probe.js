@@ -40,10 +40,13 @@ export function start() {
   on("lesson", (message) => {
     if (message.text) at("lesson").textContent = message.text;
     fill(at("course"), message.course.length > 1 ? graph(message.course) : null);
-    wanted(message.wanted);
   });
-  on("wanted", (message) => wanted(message.tiles));
+  on("wanted", (message) => {
+    wanted(message.tiles);
+    at("show-wanted").disabled = message.tiles.length === 0;
+    at("look-for-wanted").hidden = message.tiles.length > 0;
+  });
   at("teach").addEventListener("click", () => ask("teach"));
   at("show-wanted").addEventListener("click", () => ask("select", { of: "next" }));
-  at("tab-classifier").addEventListener("click", () => { if (at("wanted").childElementCount === 0) ask("wanted"); });
+  at("look-for-wanted").addEventListener("click", () => ask("wanted"));
 }

@@ -4,7 +4,7 @@ import { ask } from "./line.js";
 import { make, page, picture } from "./dom.js";
 import { inHand } from "./labels.js";
 
-const WORDS = { image: "", reconstruction: "reconstruction of ", error: "differences in " };
+const WORDS = { image: "", reconstruction: "reconstruction of ", error: "differences in ", odd: "what is unusual in " };
 
 /** Return the tiles' elements; `show` is image, reconstruction, error or all. */
 export function tiles(list, show = "image") {
@@ -14,8 +14,9 @@ export function tiles(list, show = "image") {
       make("img", { src: picture(kind, tile.row), alt: `${WORDS[kind]}${tile.name}`, loading: "lazy" }));
     const given = tile.label ? make("span", { class: "given", textContent: tile.label }) : null;
     const guess = tile.answer !== undefined && !tile.label ? `${tile.answer}? ${Math.round(tile.chance * 100)} %` : tile.name;
-    const button = make("button", { type: "button", class: `tile${page.crisp ? " crisp" : ""}`, title: tile.name, "data-row": tile.row },
-      make("span", { class: "pictures" }, ...images), given, make("span", { class: "name", textContent: guess }));
+    const button = make("button", { type: "button", class: `tile${page.crisp ? " crisp" : ""}`, title: tile.why ? `${tile.name}: ${tile.why}` : tile.name, "data-row": tile.row },
+      make("span", { class: "pictures" }, ...images), given, make("span", { class: "name", textContent: guess }),
+      tile.why ? make("span", { class: "why", textContent: tile.why }) : null);
     button.addEventListener("click", () => {
       if (inHand()) ask("toggle", { row: tile.row, word: inHand() });
       else ask("look", { row: tile.row });
