@@ -81,7 +81,7 @@ class MapFigure:
             self.points,
             Scatter(x="x", y="y", size=size, fill_color=colour, line_color=None, fill_alpha=alpha),
             selection_glyph=Scatter(x="x", y="y", size=size + 1, fill_color=colour, line_color=None, fill_alpha=1.0),
-            nonselection_glyph=Scatter(x="x", y="y", size=size, fill_color=colour, line_color=None, fill_alpha=0.12),
+            nonselection_glyph=Scatter(x="x", y="y", size=size, fill_color=colour, line_color=None, fill_alpha=0.18),
         )
         for what, marker in (("tried", "star"), ("walk", "circle_x"), ("next", "circle")):
             self._add_mark(what, marker, size)

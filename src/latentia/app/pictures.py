@@ -38,6 +38,7 @@ class Pictures:
         self.format = format_for(model, images)
         self._kept: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
         self._top: float | None = None
+        self._expected: list[int] = []
         self._guard = threading.RLock()
         self.normal: Normal | None = None  # what is normal, once that has been learned
 
@@ -55,23 +56,28 @@ class Pictures:
             return png(heat(heat_maps(self._model, self._images.select([row]), self.normal)[0], HOT))
         if kind == "image":
             return png(shown(np.asarray(self._images.pixels[row]), self.format))
-        self.prepare([row])
-        back = self._kept[row]
+        back = self._reconstruction(row)
         if kind == "reconstruction":
             return png(shown(back, self.format))
         return png(heat(error_map(np.asarray(self._images.pixels[row]), back, self.format), self.top))
 
-    def prepare(self, rows: Sequence[int]) -> None:
-        """Reconstruct images in one go, where that has not been done."""
+    def expect(self, rows: Sequence[int]) -> None:
+        """Say what a page shows: when one of these is asked for, all are reconstructed in one go."""
+        self._expected = list(rows)
+
+    def _reconstruction(self, row: int) -> npt.NDArray[Any]:
         with self._guard:
+            expected = self._expected
+            rows = expected if row in expected else [row]
             missing = [row for row in rows if row not in self._kept]
             if missing:
                 backs = reconstruct(self._model, self._images.select(missing)).images.pixels
                 self._kept.update(zip(missing, backs, strict=True))
-            for row in rows:
-                self._kept.move_to_end(row)
+            for each in rows:
+                self._kept.move_to_end(each)
             while len(self._kept) > max(KEPT, len(rows)):
                 self._kept.popitem(last=False)
+            return self._kept[row]
 
     @property
     def top(self) -> float:

@@ -9,6 +9,7 @@ import socket
 import warnings
 import webbrowser
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bokeh.application.handlers.function import FunctionHandler
 from bokeh.core.templates import get_env
 from bokeh.document import Document
 from bokeh.server.server import Server
+from tornado.ioloop import IOLoop
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from latentia.app.explorer import Explorer
@@ -76,6 +78,7 @@ class ExplorerServer:
                 )
         except OSError as error:
             raise _busy(host, port, error) from None
+        self.painter = ThreadPoolExecutor(1, thread_name_prefix="painter")
         self.explorer = Explorer(subject, lambda function: self._server.io_loop.add_callback(function))
 
     @property
@@ -104,6 +107,7 @@ class ExplorerServer:
     def close(self) -> None:
         """Give the port and the run folder back."""
         self.explorer.jobs.stop()
+        self.painter.shutdown(wait=False, cancel_futures=True)
         self._server.stop()
         self.subject.workspace.release()
 
@@ -112,7 +116,7 @@ class ExplorerServer:
         document.title = f"{run.path.name} · Latentia"
         document.template = get_env().from_string((PAGE / "page.html").read_text(encoding="utf-8"))
         document.template_variables.update(
-            run_title=run.title,
+            run_title=f"{run.description['preset']} on {Path(self.subject.images.source).name}",
             run_name=run.path.name,
             count=f"{len(self.subject):,}",
             source=self.subject.images.source,
@@ -164,13 +168,14 @@ class PictureHandler(GuardedHandler):
         """Take what is shared."""
         self.server, self.allowed = server, allowed
 
-    def get(self, kind: str, row: str) -> None:
-        """Send one of an image's pictures."""
+    async def get(self, kind: str, row: str) -> None:
+        """Send one of an image's pictures, made in a thread of its own: the page answers meanwhile."""
         number = int(row)
         if kind not in KINDS or number >= len(self.server.subject):
             raise HTTPError(404)
         try:
-            picture = self.server.explorer.pictures.png(kind, number)
+            pictures = self.server.explorer.pictures
+            picture = await IOLoop.current().run_in_executor(self.server.painter, pictures.png, kind, number)
         except KeyError:
             raise HTTPError(404) from None
         self.set_header("Content-Type", "image/png")

@@ -104,6 +104,8 @@ class Session:
         if doubt is not None:
             values["unsure"] = doubt
         gallery = self.gallery
+        visible = gallery.visible(values).tolist()
+        self.explorer.pictures.expect(visible)
         self.channel.tell(
             "gallery",
             what=gallery.what,
@@ -112,7 +114,7 @@ class Session:
             page=gallery.page,
             pages=gallery.pages,
             order=gallery.order,
-            tiles=[self.tile(int(row)) for row in gallery.visible(values)],
+            tiles=[self.tile(row) for row in visible],
         )
 
     def _first_colours(self) -> str:

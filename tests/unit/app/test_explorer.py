@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import queue
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("bokeh", reason="bokeh is not installed: pip install 'latentia[explore]'")
 
@@ -161,6 +163,11 @@ def test_pictures_show_the_image_and_where_it_differs(run: Run) -> None:
     for kind, row in (("image", 1797), ("secret", 0), ("image", -1), ("odd", 0)):
         with pytest.raises(KeyError):
             pictures.png(kind, row)
+    pictures.expect([7, 3, 9])
+    backs = run.reconstruct("digits").pixels
+    for row in (3, 9, 7, 1200):
+        shown = np.asarray(Image.open(io.BytesIO(pictures.png("reconstruction", row))))
+        assert np.abs(shown.astype(int) - backs[row, 0]).max() <= 1, "each image its own, however they are grouped"
     grey = PixelFormat(2, 1, 2, "uint8", 0.0, 255.0)
     error = error_map(np.array([[[0, 51]], [[0, 0]]], np.uint8), np.array([[[0, 0]], [[0, 255]]], np.uint8), grey)
     assert error == pytest.approx(np.array([[0.0, 0.6]]))

@@ -36,4 +36,7 @@ export const page = { key: "", crisp: false, state: null };
 
 export const picture = (kind, row) => `picture/${kind}/${row}.png?k=${page.key}`;
 
+/** Return a name with its middle left out where it is long: the ends tell names of a series apart. */
+export const shorten = (name, most = 15) => (name.length <= most ? name : `${name.slice(0, Math.ceil(most / 2) - 2)}…${name.slice(2 - Math.floor(most / 2) - 1)}`);
+
 export const many = (number) => number.toLocaleString("en");

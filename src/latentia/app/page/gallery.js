@@ -29,7 +29,7 @@ function look(message) {
   const facts = message.facts.flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]);
   fill(at("look"), make("div", { class: "look" },
     make("div", { class: "trio" }, ...trio),
-    make("div", {}, make("h3", { textContent: message.name }), make("dl", {}, ...facts), make("div", { class: "bar" }, near, walk, close))));
+    make("div", {}, make("h3", { textContent: message.name }), make("dl", {}, ...facts)), make("div", { class: "bar" }, near, walk, close)));
   at("look").hidden = false;
   at("images").scrollTop = 0;
 }
