@@ -99,7 +99,8 @@ def test_names_and_labels_are_shown_as_text(tmp_path: Path, opened: Callable[[Pa
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{HOSTILE}{number}.png")
     visited = opened(train(tmp_path / "photos", runs=tmp_path, **QUICK).path)
     page = visited.page
-    assert HOSTILE in page.locator("#tiles").inner_text()
+    tile = page.locator("#tiles button").first
+    assert tile.inner_text().startswith("<img") and HOSTILE in (tile.get_attribute("title") or "")
     page.locator("#word").fill(HOSTILE)
     page.locator("#new-word button").click()
     page.locator("#words button", has_text=HOSTILE).last.wait_for()
