@@ -1,8 +1,10 @@
 """A thin face over the rooms below: ``train``, ``finetune``, ``learning_curve``, ``suggest``, ``report``,
+``judge``,
 ``push``, ``pull``, and the studies."""
 
 from latentia.api.comparing import compare
 from latentia.api.finetuning import finetune
+from latentia.api.judging import judge
 from latentia.api.learning_curves import learning_curve, open_learning_curve
 from latentia.api.reporting import report
 from latentia.api.sharing import pull, push
@@ -15,6 +17,7 @@ __all__ = [
     "crossvalidate",
     "draw_figures",
     "finetune",
+    "judge",
     "learning_curve",
     "open_crossvalidation",
     "open_learning_curve",
