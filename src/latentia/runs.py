@@ -16,17 +16,14 @@ from latentia.classifier import Classifier
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.data.load import EmptySplit, load
+from latentia.examined import Examined
 from latentia.model import Autoencoder
 from latentia.objective import Objective
-from latentia.tasks.anomaly_scores import Normal, learn_normal
-from latentia.tasks.anomaly_scores import score as anomaly_score
 from latentia.tasks.calibration import kept_temperature
 from latentia.tasks.cluster import cluster
 from latentia.tasks.clusters import Clusters
 from latentia.tasks.control import BesideControl, beside_control, find_control
 from latentia.tasks.denoise import denoise
-from latentia.tasks.detect import Detection, detect, heat_maps
-from latentia.tasks.doctor import Diagnosis, Patient, examine, some
 from latentia.tasks.embed import embed
 from latentia.tasks.evaluate import Evaluation, evaluate
 from latentia.tasks.generate import Generated, generate, has_prior
@@ -49,7 +46,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     return Run(RunFolder.open(path))
 
 
-class Run:
+class Run(Examined):
     """A run folder with a trained model: what it is good for, as methods.
 
     Arrays, tensors and ImageSets are accepted wherever images are.
@@ -161,103 +158,7 @@ class Run:
         described = self.description["data"]
         if data is None and described["location"] is None:
             raise UserError(f"{self.path} was trained on images in memory: hand over images like its training images")
-        return DataChoice(described["location"], described["options"], described["split_seed"]).load(data)[0]
-
-    def learn_normal(self, data: Any = None) -> Normal:
-        """Return what is normal by the training images (``data`` where these were in memory), kept beside the model.
-
-        What was kept is taken where the model is still the same and no ``data`` is named.
-        """
-        path, owner = self.path / "normal.safetensors", model_digest(self.path)
-        kept = Normal.kept(path, owner) if data is None else None
-        if kept is None:
-            kept = learn_normal(self.model, self.training_images() if data is None else self.images(data))
-            kept.save(path, owner)
-        return kept
-
-    def detect(
-        self,
-        data: Any,
-        *,
-        score: str = "combined",
-        calibrate: Any = None,
-        false_alarms: float = 0.0,
-        fdr: float = 0.0,
-    ) -> Detection:
-        """Return how normal each image of ``data`` is, and which to flag; see :func:`latentia.tasks.detect.detect`.
-
-        ``calibrate`` are normal images that the run has not seen; by default the test part of its own data, where there is one.
-
-        Raises:
-            UserError: also where calibration images are among those that the run was trained on or chosen by.
-        """
-        images, learned = self.images(data), self._learned_names()
-        calibration = self._unseen() if calibrate is None else self.images(calibrate)
-        same = calibration is not None and calibration.source == self.description["data"]["source"]
-        if same and calibration is not None and any(name in learned for name in calibration.names):
-            raise UserError(
-                f"{calibration.source} has images that {self.path} was trained on or chosen by, and a threshold set by them "
-                "promises nothing: calibrate with others, such as those of --split test"
-            )
-        if images.source != self.description["data"]["source"]:
-            learned = frozenset()
-        return detect(
-            self.model,
-            images,
-            self.learn_normal(),
-            name=score,
-            calibration=calibration,
-            false_alarms=false_alarms,
-            fdr=fdr,
-            learned=learned,
-        )
-
-    def doctor(self, data: Any = None, *, keep: bool = True) -> Diagnosis:
-        """Return what may be wrong with the model, each finding with its number and remedy; see :mod:`latentia.tasks.doctor`.
-
-        It is examined with ``data``, else with the run's validation images, else with its training images. ``keep`` writes
-        ``doctor.json`` into the run's folder.
-        """
-        if self.kind == "classifier":
-            raise UserError(
-                f"{self.path} is a classifier's run: the doctor examines autoencoders, such as the one it came from"
-            )
-        described = self.description["data"]
-        train = held = None
-        if described["location"] is not None:
-            train, held = DataChoice(described["location"], described["options"], described["split_seed"]).load()
-        elif data is None:
-            raise UserError(f"{self.path} was trained on images in memory: name images to examine it with")
-        images = self.images(data) if data is not None else held if held is not None and len(held) else train
-        assert images is not None  # a developer's invariant: a run has training images
-        patient = Patient(self.model, self.objective, some(images), train, self.history, images is not train)
-        found = examine(patient, self.title)
-        if keep:
-            found.save(self.path / "doctor.json")
-        return found
-
-    def score_samples(self, data: Any, score: str = "combined") -> npt.NDArray[np.float64]:
-        """Return how normal each image of ``data`` is, float64 ``[N]``: higher is more normal."""
-        return anomaly_score(self.model, self.images(data), score, self.learn_normal())
-
-    def heat_maps(self, data: Any) -> npt.NDArray[np.float32]:
-        """Return how many times the usual error each pixel has, float32 ``[N, H, W]``."""
-        return heat_maps(self.model, self.images(data), self.learn_normal())
-
-    def _learned_names(self) -> frozenset[str]:
-        described = self.description["data"]
-        if described["location"] is None:
-            return frozenset()
-        parts = DataChoice(described["location"], described["options"], described["split_seed"]).load()
-        return frozenset(name for part in parts if part is not None for name in part.names)
-
-    def _unseen(self) -> ImageSet | None:
-        if self.description["data"]["location"] is None:
-            return None
-        try:
-            return self.test_images()
-        except UserError:  # there is no such part
-            return None
+        return DataChoice.of(described).load(data)[0]
 
     def generate(self, n: int = 64, seed: int = 0) -> ImageSet:
         """Return ``n`` new images of the model's shape, dtype and range."""

@@ -25,6 +25,7 @@ ORDER = [
     {"tasks"},
     {"studies"},
     {"report"},
+    {"examined"},
     {"runs"},
     {"api"},
     {"estimators", "app", "cli"},

@@ -126,5 +126,5 @@ def _kept(
 def _common_images(run: Run) -> tuple[ImageSet, str]:
     """Return the validation images of a run, or its training images where there are no others, and which these are."""
     described = run.description["data"]
-    train, held = DataChoice(described["location"], described["options"], described["split_seed"]).load()
+    train, held = DataChoice.of(described).load()
     return (held, "validation") if held is not None and len(held) else (train, "training")

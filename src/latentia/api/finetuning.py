@@ -161,7 +161,7 @@ def _finetune_images(unfinished: Run, data: Any) -> ImageSet:
     described = unfinished.description["data"]
     if data is None and described["location"] is None:
         raise UserError(f"{unfinished.path} was trained on images in memory: hand the same images over to resume it")
-    choice = DataChoice(described["location"], described["options"], described["split_seed"])
+    choice = DataChoice.of(described)
     # the model's file may not be written yet; what the run began with always is
     beginning = Run(RunFolder(unfinished.path), load_classifier(unfinished.path / "last"))
     return choose_images(beginning, data, choice)

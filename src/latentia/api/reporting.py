@@ -110,7 +110,7 @@ def _run_material(folder: RunFolder, data: Any, map: str, map_images: int, tell:
         if data is None and location is None:
             tell(f"{folder.path} was trained on images in memory: name DATA to see them in the report")
         else:
-            choice = DataChoice(location, described["data"]["options"], described["data"]["split_seed"])
+            choice = DataChoice.of(described["data"])
             train, held = choice.load(data)
     return RunMaterial(folder, model, train, held, map, map_images)
 

@@ -113,7 +113,7 @@ def _finished(
     if figures:
         if not isinstance(data, ImageSet):
             described = folder.describe()["data"]
-            choice = DataChoice(described["location"], described["options"], described["split_seed"])
+            choice = DataChoice.of(described)
             data, validation = choice.load(data, validation)
         held = validation if isinstance(validation, ImageSet) else None
         material = RunMaterial(folder, model, data, held)

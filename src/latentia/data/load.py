@@ -180,6 +180,10 @@ def find_source(location: str) -> Source:
         if source.matches(location):
             return source
     names = sorted(name for source in candidates for name in source.datasets)
+    if Path(location).is_file():
+        raise UserError(
+            f"{location!r} is a file of no kind that is read: name a folder of images, or an .npy or .npz file"
+        )
     raise UserError(
         f"{location!r} is neither a file or folder that exists nor a known data set{nearest(location, names)} "
         f"(data sets: {', '.join(names)})"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator, clone
 
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet
@@ -33,3 +34,19 @@ def autoencoder_of(pretrained: Any, images: ImageSet, parameters: dict[str, Any]
             f"pretrained is a {type(pretrained).__name__}, but it must be a run, a run's path or a fitted ConvAutoencoder"
         )
     return model
+
+
+class OnPretrained(BaseEstimator):  # type: ignore[misc]
+    """Estimators of images that stand on the autoencoder in their parameter ``pretrained``."""
+
+    pretrained: Any
+
+    def __sklearn_clone__(self) -> Self:
+        # a clone stands on the same pre-trained autoencoder: a clone of that one would have learned nothing
+        parameters = {key: clone(value, safe=False) for key, value in self.get_params(deep=False).items()}
+        return type(self)(**{**parameters, "pretrained": self.pretrained})
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

@@ -6,14 +6,14 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import ClassifierMixin
 from sklearn.utils import assert_all_finite, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from latentia.core.errors import UserError
 from latentia.data.labels import Labels
-from latentia.estimators._pretrained import autoencoder_of
+from latentia.estimators._pretrained import OnPretrained, autoencoder_of
 from latentia.estimators._rows import ImageRows
 from latentia.finetuning import FineTuning
 from latentia.tasks.finetune import finetune_in_memory
@@ -21,7 +21,7 @@ from latentia.tasks.predict import predict
 from latentia.training.settings import FineTuneSettings
 
 
-class AutoencoderClassifier(ImageRows, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class AutoencoderClassifier(ImageRows, ClassifierMixin, OnPretrained):  # type: ignore[misc]
     """A classifier on a pre-trained autoencoder's encoder, for few labels and many unlabelled images.
 
     Parameters
@@ -149,16 +149,6 @@ class AutoencoderClassifier(ImageRows, ClassifierMixin, BaseEstimator):  # type:
             return np.ones(len(y), dtype=bool)
         two = set(np.unique(y).tolist()) == {-1, 1}  # the other old way to write two classes
         return np.ones(len(y), dtype=bool) if two else np.asarray(y != -1)
-
-    def __sklearn_clone__(self) -> Self:
-        # a clone begins from the same pre-trained autoencoder: a clone of that one would have learned nothing
-        parameters = {key: clone(value, safe=False) for key, value in self.get_params(deep=False).items()}
-        return type(self)(**{**parameters, "pretrained": self.pretrained})
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
 
 
 __all__ = ["AutoencoderClassifier"]

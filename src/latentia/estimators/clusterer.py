@@ -6,16 +6,16 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClusterMixin, clone
+from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from latentia.estimators._pretrained import autoencoder_of
+from latentia.estimators._pretrained import OnPretrained, autoencoder_of
 from latentia.estimators._rows import ImageRows
 from latentia.tasks.cluster import cluster
 from latentia.tasks.embed import embed
 
 
-class AutoencoderClusterer(ImageRows, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class AutoencoderClusterer(ImageRows, ClusterMixin, OnPretrained):  # type: ignore[misc]
     """Groups of images by the codes of an autoencoder; see ``latentia cluster`` for the methods.
 
     Parameters
@@ -98,16 +98,6 @@ class AutoencoderClusterer(ImageRows, ClusterMixin, BaseEstimator):  # type: ign
         """Return the clusters of new images, int64 ``[N]``: their 15 nearest codes vote."""
         check_is_fitted(self)
         return self.clusters_.predict_codes(embed(self.model_, self._seen(X), pool=True))
-
-    def __sklearn_clone__(self) -> Self:
-        # a clone stands on the same pre-trained autoencoder: a clone of that one would have learned nothing
-        parameters = {key: clone(value, safe=False) for key, value in self.get_params(deep=False).items()}
-        return type(self)(**{**parameters, "pretrained": self.pretrained})
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
 
 
 __all__ = ["AutoencoderClusterer"]

@@ -106,7 +106,7 @@ def _train(place: Path, number: int, described: dict[str, Any]) -> None:
         Design(described["preset"], Architecture.from_json(study["architecture"]), objective),
         settings,
         place,
-        choice=DataChoice(asked["location"], asked["options"], asked["split_seed"]),
+        choice=DataChoice.of(asked),
         place=fold_path(place, number),
         notes={
             "fold": "final" if number == FINAL else number,

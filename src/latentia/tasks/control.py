@@ -140,7 +140,7 @@ def train_control(
         how.control,
         FineTuneSettings.from_fields(described["settings"], owner="settings"),
         path.parent,
-        choice=DataChoice(data["location"], data["options"], data["split_seed"]),
+        choice=DataChoice.of(data),
         origin=described["origin"]["from"],
         # a probe's head is linear, and all of a network is to learn
         head=None if how.mode == "probe" else Head.from_fields(described["head"], owner="head"),

@@ -133,7 +133,8 @@ def detect(
     p, flagged = None, np.zeros(len(scores), dtype=bool)
     if calibration is not None:
         among = _names_in(images, calibration)
-        p = p_values(scores, score(model, calibration, name, normal), among)
+        same = among.all() and list(images.names) == list(calibration.names)
+        p = p_values(scores, scores if same else score(model, calibration, name, normal), among)
         if false_alarms:
             flagged = p <= false_alarms
         elif fdr:

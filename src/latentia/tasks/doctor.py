@@ -25,6 +25,7 @@ from latentia.model import Autoencoder
 from latentia.objective import Objective
 from latentia.tasks.apply import check_fit, format_for, over
 from latentia.tasks.embed import embed
+from latentia.tasks.reconstruct import reconstruct
 
 FINE, LOOK, FAULT = "fine", "look", "fault"
 FINDINGS = "latentia.tasks.findings"
@@ -135,10 +136,17 @@ class Patient:
         """Their codes ``[N, D]``, the values of a spatial code behind one another."""
         return embed(self.model, self.images)
 
-    @property
+    @functools.cached_property
     def error(self) -> float:
         """The per-pixel squared error."""
         return float(np.square(self.restored - self.unit, dtype=np.float64).mean())
+
+    @functools.cached_property
+    def training_error(self) -> float | None:
+        """The same of as many training images, or ``None`` where these are the images or are not at hand."""
+        if self.train is None or not self.held_out or not len(self.train):
+            return None
+        return float(reconstruct(self.model, some(self.train, len(self.images))).errors.mean())
 
 
 def some(images: ImageSet, most: int = MOST) -> ImageSet:

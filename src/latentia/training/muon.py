@@ -35,6 +35,9 @@ class Muon(torch.optim.Optimizer):
         betas: Adam's decays.
         eps: Adam's epsilon.
         weight_decay: decoupled from the gradient, as in AdamW.
+
+    Raises:
+        ValueError: an option out of its range.
     """
 
     def __init__(
@@ -56,6 +59,15 @@ class Muon(torch.optim.Optimizer):
             "eps": eps,
             "weight_decay": weight_decay,
         }
+        for name, value, fits in (
+            ("ratio", ratio, ratio > 0),
+            ("momentum", momentum, 0 <= momentum < 1),
+            ("weight_decay", weight_decay, weight_decay >= 0),
+            ("eps", eps, eps > 0),
+            ("betas", betas, all(0 <= beta < 1 for beta in betas)),
+        ):
+            if not fits:
+                raise ValueError(f"{name} cannot be {value}")
         groups = [group if isinstance(group, dict) else {"params": [group]} for group in params]
         super().__init__([part for group in groups for part in _split(group, largest)], defaults)
 

@@ -53,7 +53,10 @@ def build_optimizer(text: str, groups: Iterable[dict[str, Any]], learning_rate: 
     groups = list(groups)
     if "fused" in signature and "fused" not in arguments and _can_fuse(groups):
         arguments["fused"] = True
-    return cls(groups, **arguments)
+    try:
+        return cls(groups, **arguments)
+    except ValueError as error:
+        raise UserError(f"the optimizer {text!r} cannot be made: {str(error).rstrip('.')}") from None
 
 
 def _can_fuse(groups: list[dict[str, Any]]) -> bool:

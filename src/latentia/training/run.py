@@ -40,6 +40,11 @@ class DataChoice:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     split_seed: int = SPLIT_SEED
 
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> DataChoice:
+        """Return the choice that a run's description holds under ``data``."""
+        return cls(described["location"], described["options"], described["split_seed"])
+
     def load(self, data: Any = None, validation: Any = None) -> tuple[ImageSet, ImageSet | None]:
         """Return the training and validation images; ``data`` stands in for a location that there is not."""
         source = data if data is not None else self.location
@@ -127,7 +132,7 @@ def resume_run(
     described = folder.describe()
     try:
         described_data = described["data"]
-        choice = DataChoice(described_data["location"], described_data["options"], described_data["split_seed"])
+        choice = DataChoice.of(described_data)
         settings = settings_from(described["settings"])
         architecture = Architecture.from_json(described["architecture"])
         objective = Objective.from_json(described["objective"])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from latentia.core.errors import UserError
 from latentia.training.muon import Muon, orthogonal
 from latentia.training.optimizers import build_optimizer
 
@@ -84,6 +85,17 @@ def test_it_learns_and_its_state_can_be_carried_over() -> None:
             its.step()
     assert float(loss_of(module).detach()) < first / 10
     assert all(torch.equal(a, b) for a, b in zip(module.parameters(), twin.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("options", ["ratio=-3", "momentum=1", "weight_decay=-1", "betas=(0.9,2)"])
+def test_options_out_of_range_are_refused_in_a_sentence(options: str) -> None:
+    with pytest.raises(UserError, match=rf"the optimizer 'muon:{options.split('=')[0]}.*cannot be made: \w+ cannot be"):
+        build_optimizer(f"muon:{options}", [{"params": list(network().parameters())}], 2e-3)
+
+
+def test_what_pytorch_refuses_is_told_in_a_sentence() -> None:
+    with pytest.raises(UserError, match="the optimizer 'adam:eps=-1' cannot be made: Invalid epsilon value"):
+        build_optimizer("adam:eps=-1", [{"params": list(network().parameters())}], 2e-3)
 
 
 def test_frozen_parameters_stay() -> None:

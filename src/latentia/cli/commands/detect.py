@@ -48,11 +48,10 @@ def command(
     from latentia.api.detecting import write_detection
     from latentia.runs import open_run
 
-    opened = open_run(run)
+    opened, folder = open_run(run), output_folder(output)
     found = opened.detect(
         opened.images(data, split), score=score, calibrate=calibrate, false_alarms=false_alarms, fdr=fdr
     )
-    folder = output_folder(output)
     write_detection(opened, found, folder, maps=heat_maps)
     click.echo(str(found))
     click.echo(folder)

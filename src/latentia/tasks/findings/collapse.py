@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import Tensor
 
 from latentia.core.noise import Noise
+from latentia.data.batches import Batch
 from latentia.tasks.apply import over
 from latentia.tasks.density import ACTIVE
 from latentia.tasks.doctor import FAULT, FINE, LOOK, Finding, Patient
@@ -18,9 +20,8 @@ def find(patient: Patient) -> Finding | None:
     if not model.architecture.bottleneck.stochastic or len(patient.images) < 2:
         return None
 
-    def kl(batch: object) -> object:
-        noise = Noise(0, batch.ids, "doctor")  # type: ignore[attr-defined]
-        code = model.encode(batch.pixels, noise)  # type: ignore[attr-defined]
+    def kl(batch: Batch) -> Tensor:
+        code = model.encode(batch.pixels, Noise(0, batch.ids, "doctor"))
         assert code.posterior is not None  # a developer's invariant: the bottleneck is stochastic
         values = model.prior.kl(code.posterior, code.z, model)
         return values.flatten(1).sum(1) if values.ndim > 1 else values

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from pathlib import Path
-from typing import Any
 
 from latentia.data.imageset import ImageSet
+from latentia.report.page.materials._folder import OfFolder
 from latentia.tasks.predict import Judgement, Prediction
 from latentia.training.run_folder import RunFolder
 
 
 @dataclasses.dataclass(eq=False)
-class ClassifierMaterial:
+class ClassifierMaterial(OfFolder):
     """A classifier's run.
 
     Attributes:
@@ -25,21 +24,6 @@ class ClassifierMaterial:
     shown: Prediction | None = None
 
     kind = "classifier"
-
-    @property
-    def path(self) -> Path:
-        """The run's folder."""
-        return self.folder.path
-
-    @functools.cached_property
-    def description(self) -> dict[str, Any]:
-        """What ``run.json`` says."""
-        return self.folder.describe()
-
-    @functools.cached_property
-    def history(self) -> list[dict[str, Any]]:
-        """One record an epoch."""
-        return self.folder.metrics()
 
     @property
     def heading(self) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +11,7 @@ import numpy.typing as npt
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.objective import Objective
+from latentia.report.page.materials._folder import OfFolder
 from latentia.studies.statistics import Estimate, estimate
 from latentia.tasks.apply import format_for
 from latentia.tasks.corrupted import Restoration, corrupt_and_restore
@@ -31,7 +30,7 @@ MAP = "tsne"
 
 
 @dataclasses.dataclass(eq=False)
-class RunMaterial:
+class RunMaterial(OfFolder):
     """An autoencoder's run, and what can be learned of it from its images.
 
     Attributes:
@@ -51,21 +50,6 @@ class RunMaterial:
     map_images: int = ON_MAP
 
     kind = "autoencoder"
-
-    @property
-    def path(self) -> Path:
-        """The run's folder."""
-        return self.folder.path
-
-    @functools.cached_property
-    def description(self) -> dict[str, Any]:
-        """What ``run.json`` says."""
-        return self.folder.describe()
-
-    @functools.cached_property
-    def history(self) -> list[dict[str, Any]]:
-        """One record an epoch."""
-        return self.folder.metrics()
 
     @property
     def heading(self) -> str:
