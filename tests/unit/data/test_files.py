@@ -206,6 +206,6 @@ def test_what_goes_wrong_is_said_and_nothing_is_kept(server: str, tmp_path: Path
 def test_a_file_of_no_known_kind_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(
-        UserError, match="notes.txt' is a file of no kind that is read: name a folder of images, or an .npy"
+        UserError, match=r"notes\.txt' is a file of no kind that is read: name a folder of images, or an .npy"
     ):
         load(tmp_path / "notes.txt")
