@@ -83,6 +83,10 @@ class Objective:
                 f"{architecture.bottleneck.name!r} has none: choose --bottleneck gaussian"
             )
 
+    def steady(self, progress: float) -> bool:
+        """Return whether from this share of training on, the loss depends on batch and noise alone."""
+        return self.bound.steady(progress)
+
     def __call__(
         self, model: Autoencoder, pixels: Tensor, labels: Tensor | None, noise: Noise, progress: float = 1.0
     ) -> dict[str, Tensor]:

@@ -86,6 +86,10 @@ class Supervised:
         agreement = F.cross_entropy(scores, target, reduction="none") * weight
         return {"consistency": agreement * scale, "confident": confident * scale}
 
+    def steady(self, progress: float) -> bool:
+        """Return whether consistency has its full weight and guesses count no longer: the loss changes no more."""
+        return progress >= max(RAMP, GUESSED)
+
     @torch.no_grad()
     def evaluate(self, model: Classifier, pixels: Tensor, labels: Tensor | None, noise: Noise) -> dict[str, Tensor]:
         """Return cross-entropy and error of each image as it is, ``[B]``; an unlabelled one counts as zero."""

@@ -37,10 +37,11 @@ class Noise:
         seed: the run's seed.
         ids: int64 ``[B]``, the stable ids of the batch's images, on the device where the numbers are wanted.
         address: purpose, epoch and whatever else tells this use of noise from another.
+        keys: where a draw's key is kept on the device, for steps that are recorded once and replayed.
     """
 
-    def __init__(self, seed: int, ids: Tensor, *address: int | str) -> None:
-        self.seed, self.ids, self.address = seed, ids, address
+    def __init__(self, seed: int, ids: Tensor, *address: int | str, keys: Keys | None = None) -> None:
+        self.seed, self.ids, self.address, self.keys = seed, ids, address, keys
         self._draws = 0
 
     @classmethod
@@ -50,16 +51,17 @@ class Noise:
 
     def fork(self, purpose: int | str) -> Noise:
         """Return independent noise for the same images under one more word of address."""
-        return Noise(self.seed, self.ids, *self.address, purpose)
+        return Noise(self.seed, self.ids, *self.address, purpose, keys=self.keys)
 
     def bits(self, shape: Sequence[int]) -> Tensor:
         """Return int32 ``[B, *shape]``, all 32 bits random."""
-        key = derive(self.seed, *self.address, "draw", self._draws)
+        address = (*self.address, "draw", self._draws)
         self._draws += 1
+        first_key, second_key = halves(self.seed, address) if self.keys is None else self.keys.of(self.seed, address)
         size = math.prod(shape)
         low, high = _int32(self.ids & 0xFFFFFFFF), _int32(self.ids >> 32)
-        first = _mix(_mix(low ^ _signed(key)) + high)
-        second = _mix(first ^ _signed(key >> 31))
+        first = _mix(_mix(low ^ first_key) + high)
+        second = _mix(first ^ second_key)
         counter = torch.arange(size, dtype=torch.int32, device=self.ids.device)
         drawn = counter.mul_(_signed(0x9E3779B9)).unsqueeze(0) + first.unsqueeze(1)
         return _mix(_mix(drawn).bitwise_xor_(second.unsqueeze(1))).view(len(self.ids), *shape)
@@ -77,6 +79,48 @@ class Noise:
         angle = self.uniform(half).mul_(2 * math.pi)
         pairs = torch.cat([radius * angle.cos(), radius * angle.sin()], dim=1)
         return pairs[:, :size].reshape(len(self.ids), *shape)
+
+
+class Keys:
+    """The keys of a step's draws in one tensor on the device: the step can be recorded once, and replayed with others.
+
+    While the step is recorded, each draw is given a place; before a replay, :meth:`fill` writes the keys that the same
+    draws have at another address. So what is drawn is, number for number, what a step that isn't replayed would draw.
+
+    Args:
+        prefix: how many words of an address change from step to step, from its beginning.
+        device: where the keys are read.
+        room: the most draws of one step.
+    """
+
+    def __init__(self, prefix: int, device: torch.device | str, room: int = 256) -> None:
+        self.prefix = prefix
+        self.places: list[tuple[int, tuple[int | str, ...]]] = []
+        self._values = torch.zeros(room, 2, dtype=torch.int32, device=device)
+
+    def of(self, seed: int, address: tuple[int | str, ...]) -> tuple[Tensor, Tensor]:
+        """Return the two halves of the next draw's key, int32 without a shape, and remember where the draw belongs.
+
+        Raises:
+            RuntimeError: the step draws more often than there is room for.
+        """
+        place = len(self.places)
+        if place >= len(self._values):
+            raise RuntimeError(f"a step draws more than {len(self._values)} times")
+        self.places.append((seed, address[self.prefix :]))
+        return self._values[place, 0], self._values[place, 1]
+
+    def fill(self, *words: int | str) -> None:
+        """Write the keys of all draws at the address that begins with ``words``."""
+        if self.places:
+            found = torch.tensor([halves(seed, (*words, *rest)) for seed, rest in self.places], dtype=torch.int32)
+            self._values[: len(found)].copy_(found, non_blocking=True)
+
+
+def halves(seed: int, address: tuple[int | str, ...]) -> tuple[int, int]:
+    """Return the two 32-bit keys of a draw, as signed integers."""
+    key = derive(seed, *address)
+    return _signed(key), _signed(key >> 31)
 
 
 def _signed(value: int) -> int:

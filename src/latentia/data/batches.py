@@ -67,6 +67,7 @@ class Batches:
         self.ids = torch.from_numpy(np.ascontiguousarray(images.ids))
         labels = images.labels if images.labels is not None else np.full(len(images), -1, dtype=np.int64)
         self.labels = torch.from_numpy(np.ascontiguousarray(labels))
+        self.home = torch.device("cpu")  # where pixels, labels and ids lie, and batches are gathered
         self._gather = self._choose_gather()
 
     @property
@@ -83,11 +84,12 @@ class Batches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of ``epoch``, from the batch numbered ``start`` on."""
-        for chosen, pixels in self._gather(torch.split(self.order(epoch), self.batch_size)[start:]):
+        order, labels, ids = (values.to(self.home) for values in (self.order(epoch), self.labels, self.ids))
+        for chosen, pixels in self._gather(torch.split(order, self.batch_size)[start:]):
             yield Batch(
                 pixels=self.to_unit(pixels),
-                labels=self.labels[chosen].to(self.device, non_blocking=True),
-                ids=self.ids[chosen].to(self.device, non_blocking=True),
+                labels=labels[chosen].to(self.device, non_blocking=True),
+                ids=ids[chosen].to(self.device, non_blocking=True),
             )
 
     def order(self, epoch: int) -> Tensor:
@@ -111,14 +113,15 @@ class Batches:
             return self._from_disk
         resident = _tensor(self.images.pixels)
         if self.device.type == "cuda" and resident.nbytes < GPU_SHARE * torch.cuda.mem_get_info(self.device)[0]:
-            resident = resident.to(self.device)
+            # all of it lies there, so that a batch is gathered without a word between processor and GPU
+            resident, self.home = resident.to(self.device), self.device
         flat = resident.flatten(1)
         shape = resident.shape[1:]
 
         def gather(batches: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, Tensor]]:
             for chosen in batches:
-                rows = flat.index_select(0, chosen.to(flat.device))
-                yield chosen, rows.view(len(chosen), *shape).to(self.device)
+                rows = flat.index_select(0, chosen)
+                yield chosen, rows.view(len(chosen), *shape).to(self.device, non_blocking=True)
 
         return gather
 

@@ -65,13 +65,14 @@ class MixedBatches(Batches):
         """Yield the batches of ``epoch``, from the batch numbered ``start`` on."""
         labelled, labelled_turns = self._stream(self.labelled, self.first, epoch, "labelled")
         others, turns = self._stream(self.unlabelled, self.batch_size - self.first, epoch, "unlabelled")
-        chosen = torch.cat([labelled, others], dim=1)[start:]
-        repeats = torch.cat([labelled_turns, turns], dim=1)[start:]
+        chosen = torch.cat([labelled, others], dim=1)[start:].to(self.home)
+        repeats = torch.cat([labelled_turns, turns], dim=1)[start:].to(self.home)
+        known, ids = self.labels.to(self.home), self.ids.to(self.home)
         for (positions, pixels), turn in zip(self._gather(chosen.unbind()), repeats, strict=True):
             yield Batch(
                 pixels=self.to_unit(pixels),
-                labels=self.labels[positions].to(self.device, non_blocking=True),
-                ids=(self.ids[positions] + (turn << TURN)).to(self.device, non_blocking=True),
+                labels=known[positions].to(self.device, non_blocking=True),
+                ids=(ids[positions] + (turn << TURN)).to(self.device, non_blocking=True),
             )
 
     def _stream(self, positions: Tensor, size: int, epoch: int, name: str) -> tuple[Tensor, Tensor]:

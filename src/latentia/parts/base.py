@@ -215,6 +215,10 @@ class Bound(Part, abc.ABC):
     def __call__(self, view: View) -> tuple[dict[str, Tensor], Code]:
         """Return the named terms of each image, ``[B]`` each and ``"loss"`` among them, and the code they came from."""
 
+    def steady(self, progress: float) -> bool:
+        """Return whether from this share of training on, the terms no longer depend on it."""
+        return True
+
 
 @dataclasses.dataclass(frozen=True)
 class View:

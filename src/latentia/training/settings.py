@@ -36,6 +36,9 @@ class TrainSettings(Spec):
     seed: int = option(0, "seed of weights, order and noise")
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps …")
     precision: Literal["auto", "float32", "bfloat16"] = option("auto", "auto is bfloat16 on GPUs built for it")
+    graph: Literal["auto", "off"] = option(
+        "auto", "auto: on a GPU a step is recorded once and replayed (CUDA graph), where it can be; off: never"
+    )
     checkpoint_seconds: float = option(60.0, "how often, within an epoch, the state to resume from is saved")
 
     tensorboard: bool = option(

@@ -19,6 +19,7 @@ from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpo
 from latentia.training.device import autocast_dtype, flushed_denormals
 from latentia.training.optimizers import build_optimizer
 from latentia.training.progress import ProgressBar
+from latentia.training.recorded import RecordedStep
 from latentia.training.run_folder import RunFolder
 from latentia.training.schedule import factor
 from latentia.training.settings import TrainSettings
@@ -39,6 +40,9 @@ class TrainingObjective(Protocol):
 
     def evaluate(self, model: Any, pixels: Tensor, labels: Tensor | None, noise: Noise) -> dict[str, Tensor]:
         """Return the terms and figures by which validation judges, ``[B]`` each."""
+
+    def steady(self, progress: float) -> bool:
+        """Return whether from this share of training on, the loss depends on batch and noise alone."""
 
 
 class Trainer:
@@ -85,6 +89,9 @@ class Trainer:
         if settings.tensorboard:
             need_tensorboard()  # before a folder is made
         self._autocast = autocast_dtype(device, settings.precision)
+        self._recorded: RecordedStep | None = None
+        if device.type == "cuda" and settings.graph == "auto":
+            self._recorded = RecordedStep(self.module, self._pass, settings.seed)
 
     def restore(self) -> None:
         """Take up the state that the folder holds, where it holds one; see :class:`Progress`."""
@@ -145,16 +152,36 @@ class Trainer:
         rate, share = factor(settings.schedule, step, self.total_steps, settings.warmup), step / self.total_steps
         for group, base in zip(self.optimizer.param_groups, self._base_rates, strict=True):
             group["lr"] = base * rate if share >= group.get("starts", 0.0) else 0.0
-        noise = Noise(settings.seed, batch.ids, "train", epoch)
-        with self._precision():
-            terms = self.objective(self.module, batch.pixels, batch.labels, noise, share)
-        self.optimizer.zero_grad(set_to_none=True)
-        terms["loss"].mean().backward()  # type: ignore[no-untyped-call]
+        terms = self._gradients(batch, epoch, share)
         if settings.clip:
             nn.utils.clip_grad_norm_(self.module.parameters(), settings.clip)
         self.optimizer.step()
         if self.average is not None:
             self._update_average(step)
+        return terms
+
+    def _gradients(self, batch: Batch, epoch: int, share: float) -> dict[str, Tensor]:
+        """Leave the gradients of a batch's mean loss behind and return the terms; replayed where it can be."""
+        if self._can_replay(batch, share):
+            assert self._recorded is not None  # a developer's invariant: asked just now
+            try:
+                return self._recorded(batch, "train", epoch)
+            except RuntimeError:
+                if self._recorded.ready:
+                    raise
+                self._recorded = None  # something in this step cannot be recorded: it is taken plainly from now on
+        return self._pass(batch, Noise(self.settings.seed, batch.ids, "train", epoch), share)
+
+    def _can_replay(self, batch: Batch, share: float) -> bool:
+        if self._recorded is None or len(batch) != self.train.batch_size or not self.objective.steady(share):
+            return False
+        return self._recorded.due() and self._recorded.fits(batch)
+
+    def _pass(self, batch: Batch, noise: Noise, share: float = 1.0) -> dict[str, Tensor]:
+        with self._precision():
+            terms = self.objective(self.module, batch.pixels, batch.labels, noise, share)
+        self.optimizer.zero_grad(set_to_none=True)
+        terms["loss"].mean().backward()  # type: ignore[no-untyped-call]
         return terms
 
     @torch.no_grad()
@@ -277,12 +304,15 @@ class Trainer:
         assert self.average is not None  # a developer's invariant: called only with averaging on
         # the average starts short and lengthens, so that it does not remember the initial weights
         decay = min(self.settings.ema, (1 + step) / (10 + step))
+        moving: tuple[list[Tensor], list[Tensor]] = [], []
         for name, value in self.module.state_dict().items():
             held = self.average[name]
             if held.is_floating_point():
-                held.lerp_(value, 1 - decay)
+                moving[0].append(held)
+                moving[1].append(value)
             else:
                 held.copy_(value)
+        torch._foreach_lerp_(*moving, 1 - decay)  # one launch on a GPU, where each costs more than its arithmetic
 
     def _copy_of_weights(self, averaged: bool = False) -> dict[str, Tensor]:
         source = self.average if averaged and self.average is not None else self.module.state_dict()

@@ -47,6 +47,10 @@ class Elbo(Bound):
             terms["loss"] = terms["loss"] + factor * view.weight("kl") * self._charged(kl)
         return terms, code
 
+    def steady(self, progress: float) -> bool:
+        """Return whether the warm-up is over."""
+        return progress >= self.warmup
+
     def _charged(self, kl: Tensor) -> Tensor:
         if not self.free_bits:
             return per_image(kl)

@@ -76,6 +76,6 @@ def _library() -> Any:
         import zuko
     except ImportError:
         raise UserError(
-            "the prior 'flow' needs the package zuko, which is not installed: pip install \"latentia[flow]\""
+            "the prior 'flow' needs the package zuko, which is not installed: pip install \"latentia[flows]\""
         ) from None
     return zuko

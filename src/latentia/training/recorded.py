@@ -1,0 +1,103 @@
+"""A training step that is recorded once and replayed: on a GPU, small networks wait for launches, not for arithmetic.
+
+What depends on the step - pixels, labels, ids and the keys of all random draws - lies in tensors that stay where they are; a
+replay writes them and runs the recorded kernels (a CUDA graph). So the numbers are those of a step that isn't recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from latentia.core.noise import Keys, Noise
+from latentia.data.batches import Batch
+
+BEFORE = 3  # plain steps before one is recorded, in which libraries choose their kernels and modules their state
+
+Step = Callable[[Batch, Noise], dict[str, Tensor]]
+
+
+class Recorder(Protocol):
+    """What records a function and returns what runs it again."""
+
+    def __call__(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Return what runs ``function`` again."""
+
+
+class RecordedStep:
+    """Forward and backward pass of full batches, recorded.
+
+    Args:
+        module: whose gradients a step leaves behind.
+        step: runs forward and backward pass and returns the terms.
+        seed: the noise's seed.
+        record: what records; by default a CUDA graph.
+    """
+
+    def __init__(self, module: nn.Module, step: Step, seed: int, record: Recorder | None = None) -> None:
+        self.module, self.step, self.seed = module, step, seed
+        self.record = record or cuda_graph
+        self._replay: Callable[[], None] | None = None
+        self._terms: dict[str, Tensor] = {}
+        self._gradients: list[tuple[nn.Parameter, Tensor]] = []
+        self._plain = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether a step was recorded."""
+        return self._replay is not None
+
+    def due(self) -> bool:
+        """Return whether enough plain steps were taken; each call counts one."""
+        self._plain += 1
+        return self._plain > BEFORE
+
+    def fits(self, batch: Batch) -> bool:
+        """Return whether the recording, where there is one, can be replayed for this batch."""
+        return self._replay is None or batch.pixels.shape == self._batch.pixels.shape
+
+    def __call__(self, batch: Batch, *address: int | str) -> dict[str, Tensor]:
+        """Run the step, recording it the first time; return the terms, which the next call overwrites."""
+        if self._replay is None:
+            self._start(batch, address)
+        assert self._replay is not None  # a developer's invariant: made just now
+        self._batch.pixels.copy_(batch.pixels)
+        self._batch.labels.copy_(batch.labels)
+        self._batch.ids.copy_(batch.ids)
+        self._keys.fill(*address)
+        self._replay()
+        for parameter, gradient in self._gradients:
+            parameter.grad = gradient  # a plain step in between has put another one there
+        return self._terms
+
+    def _start(self, batch: Batch, address: tuple[int | str, ...]) -> None:
+        self._batch = Batch(batch.pixels.clone(), batch.labels.clone(), batch.ids.clone())
+        self._keys = Keys(len(address), batch.pixels.device)
+        self.module.zero_grad(set_to_none=True)
+
+        def run() -> None:
+            self._keys.places.clear()
+            noise = Noise(self.seed, self._batch.ids, *address, keys=self._keys)
+            terms = self.step(self._batch, noise)
+            self._terms = {name: value.detach() for name, value in terms.items()}
+
+        self._replay = self.record(run)
+        self._gradients = [
+            (parameter, parameter.grad) for parameter in self.module.parameters() if parameter.grad is not None
+        ]
+
+
+def cuda_graph(function: Callable[[], None]) -> Callable[[], None]:
+    """Record what ``function`` launches on the current device and return what launches it again.
+
+    Raises:
+        RuntimeError: something in it cannot be recorded, such as reading a value back.
+    """
+    graph = torch.cuda.CUDAGraph()
+    torch.cuda.synchronize()
+    with torch.cuda.graph(graph):
+        function()
+    return graph.replay

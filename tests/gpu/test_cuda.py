@@ -1,0 +1,130 @@
+"""What only a GPU can show. Skipped, with the reason, where there is none."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from latentia import crossvalidate, finetune, load, open_run, train
+from latentia.core.errors import Interrupted
+from latentia.core.noise import Noise
+from latentia.data.batches import Batches
+from latentia.presets import PRESETS, design
+from latentia.training.settings import TrainSettings
+from latentia.training.trainer import Trainer
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
+]
+SMALL = {"widths": "8,8", "bottleneck.hidden": 0, "decoder.hidden": 0, "latent_dim": 4}
+
+
+def fit(preset: str, device: str, options: dict[str, Any] | None = None, **settings: Any) -> tuple[Any, Trainer]:
+    images = load("digits", "train")
+    made = design(preset, options or {})
+    model = made.architecture.build(images.format, seed=1)
+    batches = Batches(images, images.format, 64, device, seed=1)
+    held = Batches(load("digits", "validation"), images.format, 64, device)
+    asked = TrainSettings(**{"epochs": 2, "batch_size": 64, "seed": 1, "precision": "float32", **settings})
+    trainer = Trainer(model, made.objective, batches, held, asked, torch.device(device), quiet=True)
+    return trainer.fit(), trainer
+
+
+def test_the_integers_behind_the_noise_are_those_of_the_processor() -> None:
+    ids = torch.arange(100) * 2**33 + 5
+    here, there = Noise(3, ids, "train", 1), Noise(3, ids.cuda(), "train", 1)
+    assert torch.equal(here.bits((7, 5)), there.bits((7, 5)).cpu())
+    assert torch.equal(here.uniform(9), there.uniform(9).cpu())
+    torch.testing.assert_close(here.normal(50), there.normal(50).cpu(), rtol=0, atol=1e-5)
+
+
+def test_batches_lie_on_the_gpu_and_hold_what_the_processor_holds() -> None:
+    images = load("digits", "train")
+    here, there = (list(Batches(images, images.format, 100, device, seed=2).epoch(3)) for device in ("cpu", "cuda"))
+    for one, other in zip(here, there, strict=True):
+        assert other.pixels.is_cuda and other.labels.is_cuda and other.ids.is_cuda
+        assert torch.equal(one.pixels, other.pixels.cpu())
+        assert torch.equal(one.labels, other.labels.cpu()) and torch.equal(one.ids, other.ids.cpu())
+
+
+@pytest.mark.parametrize(
+    ("preset", "options"), [("cae", {"corruption": "mask"}), ("vae", {}), ("vae", {"bound.warmup": 0.5})]
+)
+def test_recorded_training_is_plain_training(preset: str, options: dict[str, Any]) -> None:
+    plain, _ = fit(preset, "cuda", {**SMALL, **options}, graph="off", epochs=3)
+    recorded, trainer = fit(preset, "cuda", {**SMALL, **options}, epochs=3)
+    assert trainer._recorded is not None and trainer._recorded.ready
+    for one, other in zip(recorded, plain, strict=True):
+        assert one["train"]["loss"] == pytest.approx(other["train"]["loss"], rel=1e-3)
+        assert one["validation"]["loss"] == pytest.approx(other["validation"]["loss"], rel=1e-3)
+
+
+def test_the_gpu_learns_what_the_processor_learns() -> None:
+    here, _ = fit("vae", "cpu", SMALL, epochs=4)
+    there, _ = fit("vae", "cuda", SMALL, epochs=4)
+    assert there[-1]["validation"]["loss"] == pytest.approx(here[-1]["validation"]["loss"], rel=5e-3)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_every_preset_learns_on_a_gpu(preset: str, precision: str) -> None:
+    if preset == "vq-vae":
+        pytest.importorskip("vector_quantize_pytorch")
+    if preset == "flow-vae":
+        pytest.importorskip("zuko")
+    history, _ = fit(preset, "cuda", epochs=4, precision=precision)
+    losses = [record["train"]["reconstruction"] for record in history]
+    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+
+
+def test_muon_and_averages_work_there() -> None:
+    history, trainer = fit("cae", "cuda", optimizer="muon", ema=0.9, epochs=3)
+    assert history[-1]["validation"]["loss"] < history[0]["validation"]["loss"]
+    assert trainer.average is not None and all(value.is_cuda for value in trainer.average.values())
+
+
+def test_a_run_of_the_gpu_is_resumed_and_opened_on_the_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Any = {"quiet": True, "figures": False, "options": SMALL, "precision": "float32", "seed": 2}
+    whole = train("digits", epochs=3, runs=tmp_path / "whole", device="cuda", **asked)
+    assert "cuda" in whole.description["device"]
+    images = load("digits", "test")
+    assert np.isfinite(open_run(whole.path).embed(images)).all()
+    step, steps = Trainer.train_step, 0
+
+    def stop(self: Trainer, *given: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 14:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, *given)
+
+    monkeypatch.setattr(Trainer, "train_step", stop)
+    with pytest.raises(Interrupted):
+        train("digits", epochs=3, runs=tmp_path / "stopped", device="cuda", **asked)
+    monkeypatch.undo()
+    path = next((tmp_path / "stopped").iterdir())
+    resumed = train(resume=path, quiet=True, figures=False)
+    for one, other in zip(resumed.history, whole.history, strict=True):
+        assert one["train"]["loss"] == pytest.approx(other["train"]["loss"], rel=1e-3)
+
+
+def test_folds_share_one_gpu(tmp_path: Path) -> None:
+    settings: Any = {"quiet": True, "options": SMALL, "runs": tmp_path, "device": "cuda", "epochs": 2}
+    result = crossvalidate("digits", folds=2, final=False, **settings)
+    assert np.isfinite(result.metrics["mse"].mean)
+
+
+def test_fine_tuning_works_there(tmp_path: Path) -> None:
+    run = train("digits", epochs=15, runs=tmp_path, quiet=True, figures=False, device="cuda")
+    tuned = finetune(run, "digits", labels=100, epochs=15, runs=tmp_path, quiet=True, device="cuda")
+    judged = tuned.prediction("digits", split="test").judgement()
+    assert judged is not None and judged.error < 0.5

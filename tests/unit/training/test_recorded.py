@@ -1,0 +1,112 @@
+"""A recorded step gives the numbers of a plain one: here a recorder that runs the function again stands in for the GPU's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from latentia import load
+from latentia.core.noise import Keys, Noise
+from latentia.data.batches import Batches
+from latentia.presets import design
+from latentia.training.recorded import RecordedStep, Recorder
+from latentia.training.settings import TrainSettings
+from latentia.training.trainer import Trainer
+
+SMALL = {"widths": "8,8", "bottleneck.hidden": 0, "decoder.hidden": 0, "latent_dim": 3}
+
+
+def test_keys_give_the_numbers_of_the_address_they_are_filled_with() -> None:
+    ids = torch.arange(5)
+    keys = Keys(2, "cpu")
+    noise = Noise(3, ids, "train", 0, keys=keys)
+    first, second = noise.fork("code"), noise.fork("mask")
+
+    def draw() -> list[torch.Tensor]:
+        for one in (first, second):
+            one._draws = 0
+        keys.places.clear()
+        return [first.normal(4), first.uniform(2), second.uniform(3)]
+
+    draw()
+    keys.fill("train", 7)
+    found = draw()
+    plain = Noise(3, ids, "train", 7)
+    code = plain.fork("code")
+    expected = [code.normal(4), code.uniform(2), plain.fork("mask").uniform(3)]
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def test_keys_tell_when_there_is_no_room_left() -> None:
+    noise = Noise(0, torch.arange(2), keys=Keys(0, "cpu", room=1))
+    noise.uniform(1)
+    with pytest.raises(RuntimeError, match="more than 1 times"):
+        noise.uniform(1)
+
+
+def fit(preset: str, options: dict[str, Any], record: Any = None, **settings: Any) -> tuple[Any, Trainer]:
+    images = load("digits", "train").select(range(150))
+    made = design(preset, {**SMALL, **options})
+    model = made.architecture.build(images.format, seed=1)
+    batches = Batches(images, images.format, 32, seed=1)
+    held = Batches(load("digits", "validation"), images.format, 64)
+    asked = TrainSettings(epochs=3, batch_size=32, seed=1, **settings)
+    trainer = Trainer(model, made.objective, batches, held, asked, torch.device("cpu"), quiet=True)
+    if record is not None:
+        trainer._recorded = RecordedStep(trainer.module, trainer._pass, 1, record(trainer.module))
+    return trainer.fit(), trainer
+
+
+def again(module: nn.Module) -> Recorder:
+    """Stand in for a recorder: each replay runs the function anew, into the gradients that the recording left."""
+
+    def record(function: Callable[[], None]) -> Callable[[], None]:
+        function()
+        held = [(one, one.grad) for one in module.parameters() if one.grad is not None]
+
+        def replay() -> None:
+            function()
+            for parameter, gradient in held:
+                assert parameter.grad is not None
+                gradient.copy_(parameter.grad)
+
+        return replay
+
+    return record
+
+
+def refuse(module: nn.Module) -> Recorder:
+    def record(function: Callable[[], None]) -> Callable[[], None]:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    return record
+
+
+@pytest.mark.parametrize(
+    ("preset", "options", "settings"),
+    [
+        ("cae", {"corruption": "mask"}, {}),
+        ("vae", {}, {"ema": 0.9}),
+        ("vae", {"bound.warmup": 0.5}, {"clip": 1.0}),
+        ("vae", {}, {"optimizer": "muon"}),
+    ],
+)
+def test_a_recorded_training_is_the_plain_one(preset: str, options: Any, settings: Any) -> None:
+    expected, plain = fit(preset, options, **settings)
+    found, recorded = fit(preset, options, again, **settings)
+    assert recorded._recorded is not None and recorded._recorded.ready
+    for one, other in zip(found, expected, strict=True):
+        assert one["train"] == other["train"] and one["validation"] == other["validation"]
+    for name, value in plain.module.state_dict().items():
+        assert torch.equal(recorded.module.state_dict()[name], value), name
+
+
+def test_what_cannot_be_recorded_is_taken_plainly() -> None:
+    expected, _ = fit("vae", {})
+    found, trainer = fit("vae", {}, refuse)
+    assert trainer._recorded is None
+    assert [record["train"] for record in found] == [record["train"] for record in expected]
