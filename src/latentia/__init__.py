@@ -19,6 +19,7 @@ _PLACES = {
     "ConvAutoencoder": "latentia.estimators",
     "AutoencoderClassifier": "latentia.estimators",
     "AutoencoderClusterer": "latentia.estimators",
+    "AutoencoderDetector": "latentia.estimators",
     "DenoisingAutoencoder": "latentia.estimators",
     "VariationalAutoencoder": "latentia.estimators",
     "crossvalidate": "latentia.api",
@@ -27,6 +28,7 @@ _PLACES = {
 __all__ = [
     "AutoencoderClassifier",
     "AutoencoderClusterer",
+    "AutoencoderDetector",
     "ConvAutoencoder",
     "DenoisingAutoencoder",
     "ImageSet",
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from latentia.estimators import (
         AutoencoderClassifier,
         AutoencoderClusterer,
+        AutoencoderDetector,
         ConvAutoencoder,
         DenoisingAutoencoder,
         VariationalAutoencoder,

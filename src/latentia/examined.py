@@ -82,7 +82,7 @@ class Examined(abc.ABC):
         path, owner = self.path / "normal.safetensors", model_digest(self.path)
         kept = Normal.kept(path, owner) if data is None else None
         if kept is None:
-            kept = learn_normal(self.model, self.training_images() if data is None else self.images(data))
+            kept = learn_normal(self.model, self.training_images() if data is None else self._learned_of(data))
             kept.save(path, owner)
         return kept
 
@@ -97,13 +97,17 @@ class Examined(abc.ABC):
     ) -> Detection:
         """Return how normal each image of ``data`` is, and which to flag; see :func:`latentia.tasks.detect.detect`.
 
-        ``calibrate`` are normal images that the run has not seen; by default the test part of its own data, where there is one.
+        ``calibrate`` are normal images that the run has not seen; by default those that were set aside for it when it was
+        trained (``calibration=0.1``), else the test part of its own data, where there is one.
 
         Raises:
-            UserError: also where calibration images are among those that the run was trained on or chosen by.
+            UserError: also where calibration images are among those that the run was trained on or chosen by, and where there
+                are none for the level that is asked for.
         """
         images, learned = self.images(data), self._learned_names()
-        calibration = self._unseen() if calibrate is None else self.images(calibrate)
+        calibration, by = self._unseen(learned) if calibrate is None else (self.images(calibrate), "")
+        if calibration is None and (false_alarms or fdr):
+            raise UserError(self._how_to_calibrate())
         same = calibration is not None and calibration.source == self.description["data"]["source"]
         if same and calibration is not None and any(name in learned for name in calibration.names):
             raise UserError(
@@ -118,6 +122,7 @@ class Examined(abc.ABC):
             self.learn_normal(),
             name=score,
             calibration=calibration,
+            by=by,
             false_alarms=false_alarms,
             fdr=fdr,
             learned=learned,
@@ -155,6 +160,13 @@ class Examined(abc.ABC):
         """Return how many times the usual error each pixel has, float32 ``[N, H, W]``."""
         return heat_maps(self.model, self.images(data), self.learn_normal())
 
+    def _learned_of(self, data: Any) -> ImageSet:
+        """Return those of ``data`` that the run was trained on where it was trained on images in memory, else all."""
+        images, described = self.images(data), self.description["data"]
+        if described["location"] is not None or images.fingerprint == described["train"]["fingerprint"]:
+            return images
+        return self.training_images(data)
+
     def _learned_names(self) -> frozenset[str]:
         described = self.description["data"]
         if described["location"] is None:
@@ -162,10 +174,49 @@ class Examined(abc.ABC):
         parts = DataChoice.of(described).load()
         return frozenset(name for part in parts if part is not None for name in part.names)
 
-    def _unseen(self) -> ImageSet | None:
-        if self.description["data"]["location"] is None:
-            return None
+    def calibration_images(self, data: Any = None) -> ImageSet:
+        """Return the images that were set aside for calibration; ``data`` are the images of a run in memory.
+
+        Raises:
+            UserError: none were set aside, or the run's data was in memory and ``data`` is not given.
+        """
+        described = self.description["data"]
+        if not described.get("calibration"):
+            raise UserError(f"{self.path} set no images aside for calibration: train with --calibration 0.1")
+        if data is None and described["location"] is None:
+            raise UserError(f"{self.path} was trained on images in memory: hand the same images over")
+        apart = DataChoice.of(described).parts(data)[2]
+        assert apart is not None  # a developer's invariant: the share is above 0
+        if apart.fingerprint != described["calibration"]["fingerprint"]:
+            raise UserError(
+                f"the calibration images of {self.path} have changed since it was trained: it set "
+                f"{described['calibration']['count']} aside, and these are {len(apart)} others"
+            )
+        return apart
+
+    def _unseen(self, learned: frozenset[str]) -> tuple[ImageSet | None, str]:
+        """Return the run's own calibration images, and what they are."""
+        described = self.description["data"]
+        if described["location"] is None:
+            return None, ""
+        if described.get("calibration"):
+            return self.calibration_images(), "set aside before training"
         try:
-            return self.test_images()
+            test = self.test_images()
         except UserError:  # there is no such part
-            return None
+            return None, ""
+        if any(name in learned for name in test.names):  # trained on --split all
+            return None, ""
+        return test, f"the test part of {described['source']}"
+
+    def _how_to_calibrate(self) -> str:
+        if self.description["data"]["location"] is None:
+            return (
+                f"{self.path} was trained on images in memory, which are not kept, so there are none to set a threshold by: "
+                "hand normal images over that it has not seen (calibrate=…, such as run.calibration_images(images) after "
+                "training with calibration=0.1)"
+            )
+        return (
+            f"{self.path} has no images to set a threshold by, for it set none aside and its data has no test part that it has "
+            "not seen: train with --calibration 0.1, or name normal images that it has not seen with --calibrate"
+        )

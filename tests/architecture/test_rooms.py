@@ -106,6 +106,7 @@ def test_the_public_surface_is_what_it_was() -> None:
     expected = [
         "AutoencoderClassifier",
         "AutoencoderClusterer",
+        "AutoencoderDetector",
         "ConvAutoencoder",
         "DenoisingAutoencoder",
         "ImageSet",

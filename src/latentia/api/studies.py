@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from latentia.api.saying import to_stderr
 from latentia.core.errors import unknown
+from latentia.runs import Run
 from latentia.studies import crossvalidation, selection
+from latentia.studies.out_of_fold_detection import OutOfFoldDetector
 from latentia.studies.result import CrossValidation
 from latentia.studies.result import open_crossvalidation as open_result
 from latentia.studies.selection import Selection
+from latentia.tasks.detect import Detection
+from latentia.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +46,23 @@ class CrossValidationResult(CrossValidation):
         from latentia.report.crossval_figures import draw_crossvalidation
 
         return draw_crossvalidation(self)
+
+    @functools.cached_property
+    def detector(self) -> OutOfFoldDetector:
+        """The detector that its folds make: each image judged by models that have not seen it."""
+        return OutOfFoldDetector(self)
+
+    def detect(
+        self, data: Any = None, *, split: str = "all", score: str = "combined", false_alarms: float = 0.0
+    ) -> Detection:
+        """Return how normal each image of ``data`` is, by models that have not seen it, and which to flag.
+
+        ``data`` are new images, or those of the cross-validation, by default its own. What ``false_alarms`` promises
+        is less than a run's with calibration images: at most about twice the share is guaranteed; see
+        :meth:`latentia.studies.out_of_fold_detection.OutOfFoldDetector.detect`.
+        """
+        images = self.images if data is None else Run(RunFolder(self.folds[0].path)).images(data, split)
+        return self.detector.detect(images, name=score, false_alarms=false_alarms)
 
     def report(self) -> Path:
         """Write ``report.html`` into the result's folder and return its path."""

@@ -13,7 +13,7 @@ from latentia.api.reporting import attempt, write_report
 from latentia.api.saying import silent, to_stderr
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet
-from latentia.data.load import SPLIT_SEED, training_parts
+from latentia.data.load import SPLIT_SEED
 from latentia.model import Autoencoder
 from latentia.presets import design
 from latentia.report.page.materials.run import RunMaterial
@@ -41,6 +41,7 @@ def train(
     init_from: Run | str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
     split_seed: int = SPLIT_SEED,
+    calibration: float = 0.0,
     figures: bool = True,
     quiet: bool = False,
     say: Callable[[str], None] | None = None,
@@ -58,6 +59,8 @@ def train(
         init_from: a run whose matching layers the new model starts from.
         resume: an unfinished run to go on with; everything but ``data`` (needed where it was in memory) comes from it.
         split_seed: the seed of the validation split.
+        calibration: the share of the training images that is set aside: they are not trained on and choose no epoch, so
+            :meth:`Run.detect <latentia.runs.Run.detect>` sets its thresholds by them.
         figures: draw the pictures into the run folder.
         quiet: print nothing.
         say: told what a person should know; prints to stderr by default.
@@ -80,10 +83,10 @@ def train(
     asked = separate(options, more)
     chosen = design(preset, asked.design)
     location = os.fspath(data) if isinstance(data, str | os.PathLike) else None
-    choice = DataChoice(location, asked.data, split_seed)
-    train_images, held = training_parts(
-        data, split_seed=split_seed, validation=validation, quiet=quiet, **loadable(asked.data)
-    )
+    choice = DataChoice(location, loadable(asked.data), split_seed, calibration)
+    train_images, held, apart = choice.parts(data, validation, quiet=quiet)
+    if apart is not None:
+        tell(f"{len(apart):,} images are set aside for calibration, {len(train_images):,} are trained on")
     prepare = None
     if init_from is not None:
         source = init_from.path if isinstance(init_from, Run) else Path(init_from)
@@ -95,6 +98,7 @@ def train(
         asked.settings,
         runs,
         choice=choice,
+        calibration=apart,
         prepare=prepare,
         quiet=quiet,
         say=tell,

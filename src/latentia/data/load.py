@@ -138,6 +138,34 @@ def training_parts(
     return parts["train"], parts["validation"] if len(parts["validation"]) else None
 
 
+def set_aside(train: ImageSet, fraction: float, *, split_seed: int = SPLIT_SEED) -> tuple[ImageSet, ImageSet | None]:
+    """Return ``train`` without a share of its images, and that share, for calibration: neither weights nor epochs see it.
+
+    Args:
+        train: the training images of :func:`training_parts`; validation and test images stay what they are.
+        fraction: the share, below 1; 0 sets none aside.
+        split_seed: which images: the same for the same seed and images.
+
+    Raises:
+        UserError: the share is no share, or would leave fewer than two images to train on.
+    """
+    if not fraction:
+        return train, None
+    if not 0 < fraction < 1:
+        raise UserError(
+            f"calibration is {fraction:g}, but it is the share of the training images to set aside, between 0 and 1"
+        )
+    from latentia.core.noise import derive  # late, for it brings torch
+
+    parts = carve(train, {"calibration": fraction}, seed=derive(split_seed, "calibration"))
+    if len(parts["train"]) < 2 or not len(parts["calibration"]):
+        raise UserError(
+            f"{train.source} has {len(train)} image(s) to train on, and calibration {fraction:g} sets "
+            f"{len(parts['calibration'])} of them aside: too few are left, so add images or take a smaller share"
+        )
+    return parts["train"], parts["calibration"]
+
+
 def mapped_pool(
     data: str | os.PathLike[str],
     *,

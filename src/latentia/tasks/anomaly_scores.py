@@ -154,7 +154,7 @@ def _both(model: Autoencoder, pixels: Tensor) -> list[Tensor]:
 
 
 def _whole(model: Autoencoder, pixels: Tensor) -> Tensor:
-    return (model(pixels) - pixels).square().flatten(1).mean(1)
+    return (model(pixels) - pixels).double().square().flatten(1).mean(1)
 
 
 def _masked(model: Autoencoder, pixels: Tensor, normal: Normal) -> Tensor:
@@ -167,7 +167,7 @@ def _masked(model: Autoencoder, pixels: Tensor, normal: Normal) -> Tensor:
         hidden = hidden_cells(height, width, number).to(pixels.device)
         restored = model(torch.where(hidden, mean, pixels))
         error = torch.where(hidden, (restored - pixels).square(), error)
-    return error.flatten(1).mean(1)
+    return error.double().flatten(1).mean(1)
 
 
 def hidden_cells(height: int, width: int, number: int) -> Tensor:
@@ -181,5 +181,6 @@ def _density(codes: npt.NDArray[Any], known: npt.NDArray[Any], *, own: bool) -> 
     from sklearn.neighbors import NearestNeighbors
 
     wanted = min(NEIGHBOURS, len(known) - own)
-    distances, _ = NearestNeighbors(n_neighbors=wanted + own).fit(known).kneighbors(codes)
+    nearest = NearestNeighbors(n_neighbors=wanted + own).fit(known.astype(np.float64))
+    distances, _ = nearest.kneighbors(codes.astype(np.float64))
     return -np.log(np.maximum(distances[:, int(own) :].mean(axis=1, dtype=np.float64), 1e-12))

@@ -18,7 +18,7 @@ from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.tasks.anomaly_scores import SCORES, Normal, score
 from latentia.tasks.apply import over
-from latentia.tasks.conformal import check_level, discoveries, false_alarm_range, p_values
+from latentia.tasks.conformal import check_level, cross_guarantee, discoveries, false_alarm_range, p_values
 
 FLOOR = 0.1  # of the mean error: where the training images are always the same, the usual error is next to nothing
 
@@ -36,6 +36,9 @@ class Detection(Printed):
         calibration: how many calibration images there were.
         false_alarms, fdr: the level that was asked for, 0 where it was not.
         learned: bool ``[N]``, images that the model was trained on or chosen by: their p-values promise nothing.
+        among: bool ``[N]``, images that are calibration images themselves, ranked among the others.
+        by: where the calibration images come from.
+        folds: how many models scored the calibration images out of fold, 0 where one model scored them all.
     """
 
     images: ImageSet
@@ -47,6 +50,9 @@ class Detection(Printed):
     false_alarms: float
     fdr: float
     learned: npt.NDArray[np.bool_]
+    among: npt.NDArray[np.bool_]
+    by: str = ""
+    folds: int = 0
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -57,6 +63,32 @@ class Detection(Printed):
     def order(self) -> npt.NDArray[np.int64]:
         """The images' places, the oddest first."""
         return np.argsort(self.scores, kind="stable")
+
+    @property
+    def promises(self) -> tuple[str, ...]:
+        """What the flags promise, a sentence each; none where no level was asked for."""
+        level, told = self.false_alarms, []
+        new = int((~self.among).sum())
+        if level and self.folds and new:
+            most = cross_guarantee(level, self.calibration, self.folds)
+            told.append(
+                f"of images like those of the cross-validation at most {most:.3g} are flagged, so much is guaranteed (CV+); "
+                f"about {level:.3g} is to be expected"
+            )
+        elif level and new:
+            low, high = false_alarm_range(level, self.calibration, new)
+            told.append(
+                f"of images like the calibration images at most {level:.3g} are flagged, on average over calibration sets; "
+                f"of {new:,} such images {low:.3g} to {high:.3g} with this one (95 %)"
+            )
+        if self.fdr:
+            told.append(f"of the flagged at most {self.fdr:.3g} are like the calibration images, on average")
+        if level and self.among.any():
+            told.append(
+                f"{int(self.among.sum()):,} of the images are calibration images, ranked among themselves: the oddest "
+                f"{level:.3g} of these are flagged, however odd they are"
+            )
+        return tuple(told)
 
     def write_csv(self, path: Path) -> None:
         """Write name, score, p-value, whether it is flagged and whether it was learned from, the oddest first."""
@@ -75,15 +107,10 @@ class Detection(Printed):
         if self.p is None:
             lines.append("  no threshold: --false-alarms or --fdr asks for one")
         else:
-            lines.append(f"  {int(self.flagged.sum()):,} flagged, by {self.calibration:,} calibration images")
-        if self.false_alarms:
-            low, high = false_alarm_range(self.false_alarms, self.calibration, count)
             lines.append(
-                f"  of images like the calibration images at most {self.false_alarms:.3g} are flagged, on average over "
-                f"calibration sets; of {count:,} such images {low:.3g} to {high:.3g} with this one (95 %)"
+                f"  {int(self.flagged.sum()):,} flagged, by {self.calibration:,} calibration images ({self.by})"
             )
-        if self.fdr:
-            lines.append(f"  of the flagged at most {self.fdr:.3g} are like the calibration images, on average")
+        lines += [f"  {promise}" for promise in self.promises]
         if self.learned.any():
             lines.append(
                 f"  {int(self.learned.sum()):,} of the images were trained on or chosen by: they look more normal than they "
@@ -100,6 +127,7 @@ def detect(
     *,
     name: str = "combined",
     calibration: ImageSet | None = None,
+    by: str = "",
     false_alarms: float = 0.0,
     fdr: float = 0.0,
     learned: frozenset[str] = frozenset(),
@@ -112,6 +140,7 @@ def detect(
         normal: what is normal, learned from the training images.
         name: one of ``reconstruction``, ``density``, ``masked``, ``combined``.
         calibration: normal images that the model has neither learned from nor was chosen by.
+        by: where these come from, in words; their source by default.
         false_alarms: flag images whose p-value is at most this.
         fdr: flag so that at most this share of the flagged is normal, on average (Benjamini-Hochberg).
         learned: names of images that were trained on or chosen by.
@@ -119,18 +148,13 @@ def detect(
     Raises:
         UserError: an unknown score, no or too few calibration images for the level, or both levels at once.
     """
-    if name not in SCORES:
-        raise unknown("score", name, SCORES)
-    if not len(images):
-        raise UserError(f"{images.source} has no images, so there is nothing to detect")
-    if false_alarms and fdr:
-        raise UserError("--false-alarms and --fdr are different promises: ask for one of them")
+    check_asked(images, name, false_alarms, fdr)
     level, what = (false_alarms, "false alarms") if false_alarms else (fdr, "false discoveries")
     if level:
         check_level(level, 0 if calibration is None else len(calibration), what)
     own = np.array([each in learned for each in images.names], dtype=bool)
     scores = score(model, images, name, normal)
-    p, flagged = None, np.zeros(len(scores), dtype=bool)
+    p, flagged, among = None, np.zeros(len(scores), dtype=bool), np.zeros(len(scores), dtype=bool)
     if calibration is not None:
         among = _names_in(images, calibration)
         same = among.all() and list(images.names) == list(calibration.names)
@@ -139,8 +163,18 @@ def detect(
             flagged = p <= false_alarms
         elif fdr:
             flagged = discoveries(p, fdr)
-    count = 0 if calibration is None else len(calibration)
-    return Detection(images, name, scores, p, flagged, count, false_alarms, fdr, own)
+    count, source = (0, "") if calibration is None else (len(calibration), calibration.source)
+    return Detection(images, name, scores, p, flagged, count, false_alarms, fdr, own, among, by or source)
+
+
+def check_asked(images: ImageSet, name: str, false_alarms: float, fdr: float) -> None:
+    """Raise a :class:`UserError` where no images are there, the score does not exist, or both levels are asked for."""
+    if name not in SCORES:
+        raise unknown("score", name, SCORES)
+    if not len(images):
+        raise UserError(f"{images.source} has no images, so there is nothing to detect")
+    if false_alarms and fdr:
+        raise UserError("--false-alarms and --fdr are different promises: ask for one of them")
 
 
 def _names_in(images: ImageSet, calibration: ImageSet) -> npt.NDArray[np.bool_]:

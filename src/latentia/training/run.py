@@ -12,7 +12,7 @@ from latentia.core.atomic import write_json
 from latentia.core.errors import Interrupted, LatentiaError, UserError
 from latentia.data.batches import Batches
 from latentia.data.imageset import ImageSet
-from latentia.data.load import SPLIT_SEED, training_parts
+from latentia.data.load import SPLIT_SEED, set_aside, training_parts
 from latentia.model import Architecture, Autoencoder
 from latentia.objective import Objective
 from latentia.presets import Design
@@ -34,26 +34,38 @@ class DataChoice:
         location: a name or a path, or ``None`` for images that were handed over in memory.
         options: keyword arguments of :func:`latentia.load` that shape the images (``size``, ``policy``, ``data_dir``).
         split_seed: the seed of the validation split.
+        calibration: the share of the training images that is set aside, seen neither by weights nor by the choice of an epoch.
     """
 
     location: str | None
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     split_seed: int = SPLIT_SEED
+    calibration: float = 0.0
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> DataChoice:
         """Return the choice that a run's description holds under ``data``."""
-        return cls(described["location"], described["options"], described["split_seed"])
+        share = (described.get("calibration") or {}).get("share", 0.0)
+        return cls(described["location"], described["options"], described["split_seed"], share)
 
     def load(self, data: Any = None, validation: Any = None) -> tuple[ImageSet, ImageSet | None]:
         """Return the training and validation images; ``data`` stands in for a location that there is not."""
+        train, held, _ = self.parts(data, validation)
+        return train, held
+
+    def parts(
+        self, data: Any = None, validation: Any = None, *, quiet: bool = False
+    ) -> tuple[ImageSet, ImageSet | None, ImageSet | None]:
+        """Return the training, validation and calibration images; see :meth:`load`."""
         source = data if data is not None else self.location
         if source is None:
             raise UserError("this run was trained on images in memory: hand the same images over to resume it")
         options: dict[str, Any] = {
             key: tuple(value) if key == "size" and value else value for key, value in self.options.items()
         }
-        return training_parts(source, split_seed=self.split_seed, validation=validation, **options)
+        train, held = training_parts(source, split_seed=self.split_seed, validation=validation, quiet=quiet, **options)
+        train, calibration = set_aside(train, self.calibration, split_seed=self.split_seed)
+        return train, held, calibration
 
 
 def start_run(
@@ -64,6 +76,7 @@ def start_run(
     runs: str | os.PathLike[str],
     *,
     choice: DataChoice,
+    calibration: ImageSet | None = None,
     prepare: Callable[[Autoencoder], dict[str, Any]] | None = None,
     place: Path | None = None,
     notes: Mapping[str, Any] | None = None,
@@ -78,6 +91,7 @@ def start_run(
         settings: how it is trained.
         runs: where the run's folder is made.
         choice: how the images were asked for.
+        calibration: images that were set aside; they are recorded, and nothing else is done with them.
         prepare: called with the new model before training, to bring weights along; what it returns goes into ``run.json``.
         place: the run's own folder, instead of the next numbered one below ``runs``; a run begun there is gone on with.
         notes: further entries of ``run.json``.
@@ -97,7 +111,7 @@ def start_run(
         "objective": design.objective.to_json(),
         "settings": settings_json(settings),
         "device": describe_device(device),
-        "data": describe_data(train, validation, choice),
+        "data": describe_data(train, validation, choice, calibration),
         **({"origin": origin} if origin else {}),
         **(notes or {}),
     }
@@ -154,8 +168,11 @@ def resume_run(
     return folder, model.cpu().eval()
 
 
-def describe_data(train: ImageSet, validation: ImageSet | None, choice: DataChoice) -> dict[str, Any]:
+def describe_data(
+    train: ImageSet, validation: ImageSet | None, choice: DataChoice, calibration: ImageSet | None = None
+) -> dict[str, Any]:
     """Return what ``run.json`` says of the data."""
+    set_apart = {} if calibration is None else {"calibration": {"share": choice.calibration, **_content(calibration)}}
     return {
         "source": train.source,
         "location": choice.location,
@@ -164,9 +181,14 @@ def describe_data(train: ImageSet, validation: ImageSet | None, choice: DataChoi
         "pixel_format": dataclasses.asdict(train.format),
         "classes": list(train.classes),
         "notes": list(train.notes),
-        "train": {"count": len(train), "fingerprint": train.fingerprint},
-        "validation": None if validation is None else {"count": len(validation), "fingerprint": validation.fingerprint},
+        "train": _content(train),
+        "validation": None if validation is None else _content(validation),
+        **set_apart,
     }
+
+
+def _content(images: ImageSet) -> dict[str, Any]:
+    return {"count": len(images), "fingerprint": images.fingerprint}
 
 
 def _trainer(

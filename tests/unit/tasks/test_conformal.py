@@ -5,7 +5,15 @@ import pytest
 from scipy.stats import betabinom
 
 from latentia.core.errors import UserError
-from latentia.tasks.conformal import check_level, discoveries, false_alarm_range, p_values
+from latentia.tasks.conformal import (
+    check_level,
+    cross_guarantee,
+    cross_p_values,
+    discoveries,
+    false_alarm_range,
+    p_values,
+    threshold,
+)
 
 
 def test_p_values_by_hand() -> None:
@@ -49,3 +57,50 @@ def test_too_few_images_for_a_level_are_refused_with_the_number_needed() -> None
     check_level(0.01, 99)
     with pytest.raises(UserError, match=r"is 1.5, but it must lie between 0 and 1"):
         check_level(1.5, 50)
+
+
+def test_a_threshold_is_where_p_values_reach_the_level() -> None:
+    random = np.random.default_rng(2)
+    calibration, scores = random.normal(size=150), random.normal(size=2000)
+    for level in (0.01, 0.05, 0.1, 0.5):
+        assert np.array_equal(scores < threshold(calibration, level), p_values(scores, calibration) <= level)
+    with pytest.raises(UserError, match=r"150 calibration images are too few for 0.001 false alarms"):
+        threshold(calibration, 0.001)
+
+
+def test_cross_conformal_p_values_by_hand() -> None:
+    held = [np.array([1.0, 3.0]), np.array([10.0, 30.0])]
+    scores = np.array([[0.0, 2.0, 5.0], [20.0, 5.0, 50.0]])  # of three images by two folds' models
+    assert cross_p_values(scores, held).tolist() == [2 / 5, 2 / 5, 1.0]
+    own = np.array([np.nan, 3.0, np.nan])
+    assert cross_p_values(scores, held, own).tolist() == [2 / 5, 2 / 4, 1.0]
+
+
+def test_cross_conformal_false_alarms_are_near_the_level_and_below_the_guarantee() -> None:
+    """Folds that fit a mean and a spread of their own to few values, so that their models really differ."""
+    random, level, folds, count = np.random.default_rng(3), 0.1, 5, 50
+    rates = []
+    for _ in range(200):
+        known, new = random.standard_t(4, (2, count))
+        parts = np.array_split(np.arange(count), folds)
+        held, scores = [], []
+        for part in parts:
+            rest = np.delete(known, part)
+            middle, spread = np.median(rest), rest.std()
+            held.append(-np.abs(known[part] - middle) / spread)
+            scores.append(-np.abs(new - middle) / spread)
+        rates.append((cross_p_values(np.stack(scores), held) <= level).mean())
+    guarantee = cross_guarantee(level, count, folds)
+    assert guarantee == pytest.approx(2 * (5 + 4) / 55)
+    error = np.std(rates) / np.sqrt(len(rates))
+    assert np.mean(rates) <= guarantee
+    assert abs(np.mean(rates) - level) < 0.02 + 3 * error
+
+
+def test_the_guarantee_is_reached_by_the_worst_dependence() -> None:
+    """Two folds whose p-values oppose one another: their mean is small twice as often as a p-value may be."""
+    u = np.random.default_rng(4).random(200_000)
+    level = 0.1
+    # Rüschendorf 1982: where u is below 2 * level, the second is 2 * level - u
+    second = np.where(u < 2 * level, 2 * level - u, u)
+    assert np.mean((u + second) / 2 <= level + 1e-12) == pytest.approx(2 * level, abs=0.005)

@@ -25,7 +25,8 @@ from latentia.cli.options import output_folder, split_option
 @click.option(
     "--calibrate",
     metavar="DATA",
-    help="normal images that RUN has not seen, to set the threshold by; by default the test part of its own data",
+    help="normal images that RUN has not seen, to set the threshold by; by default those that train --calibration set "
+    "aside, else the test part of its own data",
 )
 @click.option("--heat-maps", is_flag=True, help="write each image's map of where it is wrong, at its own size")
 @split_option()
@@ -40,18 +41,18 @@ def command(
     heat_maps: bool,
     split: str,
 ) -> None:
-    """Find the odd ones out in DATA with RUN's autoencoder.
+    """Find the odd ones out in DATA with RUN's autoencoder, or with the folds of the cross-validation RUN.
 
     Every image gets a score, higher for more normal, and with calibration images a p-value. --false-alarms 0.01 flags at most
-    1 % of normal images; --fdr 0.1 flags so that at most a tenth of the flagged is normal: different promises.
+    1 % of normal images; --fdr 0.1 flags so that at most a tenth of the flagged is normal: different promises. By a
+    cross-validation each image is judged by models that have not seen it; then at most twice the share is guaranteed.
     """
-    from latentia.api.detecting import write_detection
-    from latentia.runs import open_run
+    from latentia.api.detecting import detect, write_detection
+    from latentia.training.run_folder import RunFolder
 
-    opened, folder = open_run(run), output_folder(output)
-    found = opened.detect(
-        opened.images(data, split), score=score, calibrate=calibrate, false_alarms=false_alarms, fdr=fdr
-    )
+    RunFolder.open(run)  # a wrong RUN leaves no folder behind
+    folder = output_folder(output)
+    opened, found = detect(run, data, split=split, score=score, calibrate=calibrate, false_alarms=false_alarms, fdr=fdr)
     write_detection(opened, found, folder, maps=heat_maps)
     click.echo(str(found))
     click.echo(folder)

@@ -13,6 +13,12 @@ from latentia.cli.options import DesignCommand, parse_size, read_weights, traini
 @click.argument("data", required=False)
 @click.option("--preset", default="cae", show_default=True, help="a named autoencoder, such as vae or vae:beta=4")
 @training_options("the part of DATA to train on and validate with")
+@click.option(
+    "--calibration",
+    type=float,
+    metavar="SHARE",
+    help="set this share of the training images aside, for the thresholds of latentia detect",
+)
 @click.option("--from", "init_from", metavar="RUN", help="start from the matching layers of this run's model")
 @click.option("--resume", metavar="RUN", help="go on with this unfinished run, with its own data and settings")
 @click.pass_context
@@ -27,9 +33,11 @@ def command(ctx: click.Context, /, data: str | None, resume: str | None, **given
 
     runs, init_from, quiet = given.pop("runs"), given.pop("init_from"), given.pop("quiet")
     figures = not given.pop("no_figures")
+    calibration = given.pop("calibration") or 0.0
     preset, weights, split_seed = given.pop("preset"), given.pop("weights"), given.pop("split_seed")
     if resume is not None:
-        clashing = sorted(key for key, value in {**given, **ctx.obj, "data": data, "from": init_from}.items() if value)
+        named = {"data": data, "from": init_from, "calibration": calibration}
+        clashing = sorted(key for key, value in {**given, **ctx.obj, **named}.items() if value)
         if clashing:
             raise UserError(
                 f"--resume goes on with the run's own data and settings, so {', '.join(clashing)} cannot be given with it"
@@ -42,7 +50,15 @@ def command(ctx: click.Context, /, data: str | None, resume: str | None, **given
             options["split_seed"] = split_seed
         seed = {"split_seed": options.pop("split_seed")} if "split_seed" in options else {}
         run = api.train(
-            data, preset, runs=runs, init_from=init_from, figures=figures, quiet=quiet, options=options, **seed
+            data,
+            preset,
+            runs=runs,
+            init_from=init_from,
+            calibration=calibration,
+            figures=figures,
+            quiet=quiet,
+            options=options,
+            **seed,
         )
     click.echo(run.summary())
     click.echo(run.path)
