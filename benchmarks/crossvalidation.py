@@ -4,7 +4,7 @@
 
 Each round runs two commands as processes of their own, in turn (the order changes from round to round), on the same folds:
 
-    side by side         latentia crossval IMAGES --jobs 2 --threads-per-fold 1
+    side by side         latentia crossval IMAGES --jobs 2     (one thread a fold; the fifth, alone, has both)
     one after the other  latentia crossval IMAGES --jobs 1 --threads-per-fold 2
 
 Time is wall-clock from process start to end, with duplicates searched, folds judged and no final model. Memory is the
@@ -28,7 +28,7 @@ from pathlib import Path
 
 RESULT = Path(__file__).parent / "results" / "crossvalidation.json"
 WAYS = {
-    "side by side": ["--jobs", "2", "--threads-per-fold", "1"],
+    "side by side": ["--jobs", "2"],
     "one after the other": ["--jobs", "1", "--threads-per-fold", "2"],
 }
 

@@ -8,7 +8,7 @@ published relatives: ConvVAE + RealNVP prior 78.61, NVAE 78.01.
 Expected: recipes/results/density.json, made by
 
     LATENTIA_DATA=... python recipes/density.py                                  dense rows, three seeds
-    LATENTIA_DATA=... python recipes/density.py --rows conv-vae conv-flow
+    LATENTIA_DATA=... python recipes/density.py --rows conv-vamp --epochs 60 -o recipes/results/density_conv.json
 
 -log p(x) of the test split is estimated with K codes an image: all images with K = 100, and the first 1,000 also with K =
 5000, whose mean gain is added (a control variate; its error is part of the standard error that is printed).
@@ -39,7 +39,8 @@ ROWS: dict[str, tuple[str, dict[str, Any], float | None]] = {
     "vae": ("vae", DENSE, 86.76),
     "iwae-5": ("iwae:samples=5", DENSE, 85.54),
     "iwae-50": ("iwae:samples=50", DENSE, 84.78),
-    "conv-vae": ("vae", {**CONV, "encoder": "residual"}, None),
+    "conv-vae": ("vae", CONV, None),
+    "conv-vamp": ("vamp-vae", {**CONV, "batch_size": 256, "learning_rate": 4e-3}, None),
     "conv-flow": ("flow-vae", {**CONV, "encoder": "residual"}, 78.61),
 }
 

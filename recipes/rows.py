@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from latentia.core.atomic import write_json
+
 
 class Rows:
     """The rows of one recipe under one set of settings; rows made under other settings are dropped.
@@ -33,8 +35,7 @@ class Rows:
         self.rows.append(row)
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            written = {"settings": self.settings, "cores": os.cpu_count(), "rows": self.rows}
-            self.path.write_text(json.dumps(written, indent=2) + "\n")
+            write_json(self.path, {"settings": self.settings, "cores": os.cpu_count(), "rows": self.rows})
         print(", ".join(f"{name} {_short(value)}" for name, value in row.items()), flush=True)
         return row
 

@@ -155,7 +155,12 @@ def fold_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--jobs", default=0, show_default=True, help="processes side by side; 0: as many as the cores carry"
         ),
-        click.option("--threads-per-fold", default=1, show_default=True, help="threads of each training"),
+        click.option(
+            "--threads-per-fold",
+            default=0,
+            show_default=True,
+            help="threads of each training; 0: one, and more for the last folds where cores would stay idle",
+        ),
         click.option(
             "--backend",
             default="auto",

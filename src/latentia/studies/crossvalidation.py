@@ -23,7 +23,16 @@ from latentia.studies import folder as places
 from latentia.studies.folds import Fold, FoldSettings, Splitter, digest, make_folds, torn
 from latentia.studies.pool import gather_pool
 from latentia.studies.result import CrossValidation
-from latentia.studies.workers import REMOTE, check, check_backend, choose_jobs, is_remote, run_folds, watched
+from latentia.studies.workers import (
+    REMOTE,
+    check,
+    check_backend,
+    choose_jobs,
+    choose_threads,
+    is_remote,
+    run_folds,
+    watched,
+)
 from latentia.training.asked import DATA_OPTIONS, separate
 from latentia.training.device import describe_device, resolve_device
 from latentia.training.run_folder import RunFolder
@@ -41,7 +50,7 @@ def crossvalidate(
     splitter: Splitter | None = None,
     keep_duplicates_together: bool = True,
     jobs: int = 1,
-    threads_per_fold: int = 1,
+    threads_per_fold: int = 0,
     backend: str = "auto",
     scheduler: str | None = None,
     final: bool = True,
@@ -70,7 +79,8 @@ def crossvalidate(
         backend: how folds run side by side: ``processes`` of this machine, or joblib's ``loky``, ``dask`` or ``ray``; ``auto``
             is what ``joblib.parallel_config`` was told, else ``processes``. Several machines need a shared file system.
         scheduler: the address of the cluster, for ``dask`` and ``ray``.
-        threads_per_fold: threads of each training; rounding, and so the last digits of the figures, depend on it.
+        threads_per_fold: threads of each training; 0: one, and more for the last folds where cores would stay idle. Rounding,
+            and so the last digits of the figures, depend on it; what was chosen is kept with the result.
         final: also refit one model on everything, as long as the median of the folds' best epochs.
         runs: where the result's folder is made and looked for.
         resume: the folder to go on with, instead of looking for it.
@@ -90,7 +100,7 @@ def crossvalidate(
     data_options, settings = asked.data, asked.settings
     chosen, device = design(preset, asked.design), resolve_device(settings.device)
     how = FoldSettings(folds, repeats, stratify, split_seed)
-    for name, value, least in (("threads_per_fold", threads_per_fold, 1), ("jobs", jobs, 0)):
+    for name, value, least in (("threads_per_fold", threads_per_fold, 0), ("jobs", jobs, 0)):
         if value < least:
             raise UserError(f"{name} is {value}, but it must be {least} or more")
     check_backend(backend, scheduler)
@@ -127,6 +137,7 @@ def crossvalidate(
             "study": study,
             "identity": places.identity(study),
             "device": describe_device(device),
+            "threads": list(choose_threads(threads_per_fold, len(made), remote=is_remote(backend))),
             "data": {
                 "source": pool.source,
                 "count": len(pool),
@@ -146,7 +157,7 @@ def crossvalidate(
         done = sum(places.is_finished(result.path, number) for number in range(len(made)))
         tell(f"found {result.path}: {done} of {len(made)} folds are finished and are not trained again")
     count, epochs = len(made), settings.epochs
-    processes = choose_jobs(jobs, count, threads_per_fold, str(device))
+    processes = choose_jobs(jobs, count, max(threads_per_fold, 1), str(device))
     del pool, made, duplicates  # the folds map the pixels from the result's folder
     work = functools.partial(
         _run, result, epochs=epochs, jobs=processes, backend=backend, scheduler=scheduler, quiet=quiet, tell=tell

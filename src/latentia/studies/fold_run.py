@@ -62,7 +62,7 @@ def run_fold(result: str, number: int) -> Outcome:
         return Outcome(number)
     described = RunFolder(place).describe()
     try:
-        with threads(described["study"]["threads_per_fold"]):
+        with threads(described.get("threads", [described["study"]["threads_per_fold"]] * (number + 1))[number]):
             _train(place, number, described)
     except Interrupted as error:
         return Outcome(number, str(error), error.exit_code - 128)

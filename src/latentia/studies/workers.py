@@ -118,13 +118,39 @@ def is_remote(backend: str) -> bool:
     return choose_backend(backend) in (*REMOTE, "joblib")
 
 
+def choose_threads(threads: int, folds: int, *, remote: bool = False) -> tuple[int, ...]:
+    """Return the threads of each fold's training, and last those of the final model.
+
+    They follow from the number of folds and of cores, not from how many folds run at a time, so that this changes no
+    figure. ``threads`` is for all; 0 gives each fold one, and where the last folds would leave cores idle, these are
+    shared out among them. The final model, which is alone, has all.
+    """
+    if threads:
+        return (threads,) * (folds + 1)
+    if remote:
+        return (1,) * (folds + 1)
+    cores = _threads_here()
+    last = folds % cores
+    return (*(1,) * (folds - last), *(cores // max(last, 1),) * last, cores)
+
+
 def choose_jobs(jobs: int, folds: int, threads: int, device: str) -> int:
     """Return how many processes run; 0 asks for as many as the cores carry, with ``threads`` in each."""
     if jobs:
         return min(jobs, folds)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    fitting = max(1, cores // threads)
+    fitting = max(1, _cores() // threads)
     return min(fitting, folds, ON_GPU) if device.startswith("cuda") else min(fitting, folds)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _threads_here() -> int:
+    """Return the threads that computing here may take: as many as cores, or fewer where OMP_NUM_THREADS says so."""
+    import torch
+
+    return min(_cores(), torch.get_num_threads())
 
 
 def _here(result: Path, numbers: Sequence[int], work: str) -> list[Outcome]:

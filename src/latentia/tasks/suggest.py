@@ -97,7 +97,9 @@ class Suggestions(Printed):
         free = len(self.images) - total
         counts = ", ".join(f"{name}: {count:,}" for name, count in sorted(self.labelled.items()))
         unsure = sum(reason.startswith("unsure") for reason in self.reasons)
-        kinds = f"{len(self.rows) - unsure} for coverage" + (f", {unsure} for being unsure of them" if unsure else "")
+        kinds = f"{len(self.rows) - unsure} for coverage" + (
+            f", {unsure} because the model is unsure of them" if unsure else ""
+        )
         lines = [
             f"{self.images.source}: {len(self.rows)} of {free:,} unlabelled images suggested, {kinds}",
             f"labels so far: {total:,}" + (f" ({counts})" if counts else ""),

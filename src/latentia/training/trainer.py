@@ -90,7 +90,8 @@ class Trainer:
             need_tensorboard()  # before a folder is made
         self._autocast = autocast_dtype(device, settings.precision)
         self._recorded: RecordedStep | None = None
-        if device.type == "cuda" and settings.graph == "auto":
+        recordable = all(getattr(part, "recordable", True) for part in self.module.modules())
+        if device.type == "cuda" and settings.graph == "auto" and recordable:
             self._recorded = RecordedStep(self.module, self._pass, settings.seed)
 
     def restore(self) -> None:

@@ -211,8 +211,28 @@ def test_comparing_needs_the_same_folds(finished: CrossValidation, tmp_path: Pat
         compare(finished, third)
 
 
+def test_the_last_folds_take_what_cores_would_stay_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {}
+    for cores in (1, 2, 4, 8):
+        monkeypatch.setattr(workers, "_threads_here", lambda cores=cores: cores)
+        found[cores] = workers.choose_threads(0, 5)
+    assert found == {1: (1,) * 6, 2: (1, 1, 1, 1, 2, 2), 4: (1, 1, 1, 1, 4, 4), 8: (1, 1, 1, 1, 1, 8)}
+    assert workers.choose_threads(3, 2) == (3, 3, 3)
+    assert workers.choose_threads(0, 5, remote=True) == (1,) * 6
+
+
+def test_threads_are_those_the_result_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another number of cores finds the same result, and its unfinished folds get what they would have had."""
+    monkeypatch.setattr(workers, "_threads_here", lambda: 2)
+    first = crossvalidate(some_images(), folds=3, runs=tmp_path, final=False, **SMALL)
+    assert first.description["threads"] == [1, 1, 2, 2]
+    monkeypatch.setattr(workers, "_threads_here", lambda: 4)
+    again = crossvalidate(some_images(), folds=3, runs=tmp_path, final=False, **SMALL)
+    assert again.path == first.path and again.description["threads"] == [1, 1, 2, 2]
+
+
 def test_numbers_out_of_range(tmp_path: Path) -> None:
-    for name, value in (("threads_per_fold", 0), ("jobs", -1)):
+    for name, value in (("threads_per_fold", -1), ("jobs", -1)):
         with pytest.raises(UserError, match=f"{name} is {value}, but it must be"):
             crossvalidate(some_images(), runs=tmp_path, **{name: value}, **SMALL)
     assert not list(tmp_path.iterdir())

@@ -59,6 +59,8 @@ class Vq(Bottleneck):
 
 
 class _Vq(BottleneckModule):
+    recordable = False  # how many vectors are revived is read back at every step
+
     def __init__(self, spec: Vq, feature_shape: Shape) -> None:
         super().__init__()
         self.project = nn.Conv2d(feature_shape[0], spec.latent_dim, kernel_size=1)
