@@ -107,7 +107,7 @@ class Run(Examined):
         described = self.description["data"]
         options = loadable(described["options"]) if isinstance(data, str | os.PathLike) else {}
         options.pop("split", None)
-        if isinstance(data, str | os.PathLike) and "size" not in options and Path(data).is_dir():
+        if isinstance(data, str | os.PathLike) and "size" not in options and _has_sizes(os.fspath(data)):
             # a folder is brought to the model's size, as the training folder was
             options["size"] = (self.format.height, self.format.width)
         return load(data, split, split_seed=described["split_seed"], **options)
@@ -330,6 +330,11 @@ class Run(Examined):
                 f"the clusters were made with {clusters.about.get('run', 'another model')}, and the model of {self.path} is "
                 "another one, or was trained on since: cluster with this run, or name the one they were made with"
             )
+
+
+def _has_sizes(location: str) -> bool:
+    """Return whether images there may have any size: they lie in a folder, or stream."""
+    return Path(location).is_dir() or location.startswith(("wds:", "hf:"))
 
 
 def loadable(options: Mapping[str, Any]) -> dict[str, Any]:

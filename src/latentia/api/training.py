@@ -13,7 +13,8 @@ from latentia.api.reporting import attempt, write_report
 from latentia.api.saying import silent, to_stderr
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet
-from latentia.data.load import SPLIT_SEED
+from latentia.data.splits import SPLIT_SEED
+from latentia.data.stream import ImageStream
 from latentia.model import Autoencoder
 from latentia.presets import design
 from latentia.report.page.materials.run import RunMaterial
@@ -27,6 +28,8 @@ from latentia.training.transfer import transfer
 
 if TYPE_CHECKING:
     pass
+
+PICTURED = 5000  # images of a stream that pictures and report are made of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -119,11 +122,16 @@ def _finished(
             described = folder.describe()["data"]
             choice = DataChoice.of(described)
             data, validation = choice.load(data, validation)
-        held = validation if isinstance(validation, ImageSet) else None
-        material = RunMaterial(folder, model, data, held)
+        held = _in_memory(validation) if isinstance(validation, ImageSet) else None
+        material = RunMaterial(folder, model, _in_memory(data), held)
         attempt(lambda: draw_run(material), "pictures", say)
         write_report(material, say)
     return Run(folder, model)
+
+
+def _in_memory(images: ImageSet) -> ImageSet:
+    """Return the images that pictures are drawn of: a few of a stream's."""
+    return images.sample(PICTURED) if isinstance(images, ImageStream) else images
 
 
 def _bring_layers(source: Path, tell: Callable[[str], None], model: Autoencoder) -> dict[str, Any]:

@@ -47,7 +47,8 @@ class Commands(click.Group):
 def cli() -> None:
     """Latentia: learning from images without labels.
 
-    DATA is a name (digits, mnist, fashion-mnist, kmnist, emnist, cifar10), a folder of images, or an .npy or .npz file.
+    DATA is a name (digits, mnist, fashion-mnist, kmnist, emnist, cifar10), a folder of images, an .npy or .npz file, or
+    wds:FOLDER, the shards in it.
     RUN is a run folder, such as runs/0001-mnist-cae. Your data and your weights are yours: nothing leaves this machine
     unless you push it.
     """

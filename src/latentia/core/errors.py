@@ -26,6 +26,10 @@ class StorageError(LatentiaError, OSError):
     """A file could not be written, for example because the disk is full; what stood there before still stands."""
 
 
+class DamagedData(LatentiaError):
+    """Images that stream could not be read on: a shard is cut off, a member corrupt, or a reader died."""
+
+
 class TrainingDiverged(LatentiaError):
     """The loss is no longer finite; the last good weights are kept in the run folder."""
 

@@ -111,7 +111,7 @@ class Batches:
     def _choose_gather(self) -> Callable[[tuple[Tensor, ...]], Iterator[tuple[Tensor, Tensor]]]:
         if is_on_disk(self.images.pixels):
             return self._from_disk
-        resident = _tensor(self.images.pixels)
+        resident = as_tensor(self.images.pixels)
         if self.device.type == "cuda" and resident.nbytes < GPU_SHARE * torch.cuda.mem_get_info(self.device)[0]:
             # all of it lies there, so that a batch is gathered without a word between processor and GPU
             resident, self.home = resident.to(self.device), self.device
@@ -135,12 +135,12 @@ class Batches:
                 rows = np.array(pixels[places[0] : places[-1] + 1])
                 # what was read is not read again: without this the whole file would stand in memory at the end
                 pixels._mmap.madvise(mmap.MADV_DONTNEED)
-                return _tensor(rows)
+                return as_tensor(rows)
             # in rising order the disk reads forwards; then back to the order that was asked for
             order = np.argsort(places)
             rows = np.empty((len(chosen), *pixels.shape[1:]), dtype=pixels.dtype)
             rows[order] = pixels[places[order]]
-            return _tensor(rows)
+            return as_tensor(rows)
 
         with ThreadPoolExecutor(max_workers=1) as reader:
             ahead = reader.submit(read, batches[0]) if batches else None
@@ -151,7 +151,8 @@ class Batches:
                 yield chosen, stored.to(self.device, non_blocking=True)
 
 
-def _tensor(pixels: npt.NDArray[Any]) -> Tensor:
+def as_tensor(pixels: npt.NDArray[Any]) -> Tensor:
+    """Return stored pixels as a tensor: uint8, int16 (the bits of uint16) or float32."""
     array = np.ascontiguousarray(pixels)
     if not array.flags.writeable:
         array = array.copy()

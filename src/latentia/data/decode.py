@@ -7,7 +7,7 @@ import hashlib
 import io
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,14 @@ def digest_of(path: str) -> str:
 def probe(path: str) -> Header:
     """Return the header of an image file; every problem becomes a text, none is raised."""
     try:
-        content = Path(path).read_bytes()
+        return probe_bytes(Path(path).read_bytes())
+    except OSError as error:
+        return Header(problem=_reason(error))
+
+
+def probe_bytes(content: bytes) -> Header:
+    """Return the header of an image file's content; every problem becomes a text, none is raised."""
+    try:
         if not content:
             return Header(problem="is empty")
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
@@ -104,10 +111,10 @@ def common_layout(layouts: set[str]) -> str:
     return ("RGB" if colour else "L") + ("A" if alpha else "")
 
 
-def decode(path: str, layout: str, size: tuple[int, int] | None, policy: str) -> npt.NDArray[Any]:
+def decode(path: str | IO[bytes], layout: str, size: tuple[int, int] | None, policy: str) -> npt.NDArray[Any]:
     """Return the pixels of a file as ``[C, H, W]`` in ``layout``, brought to ``size`` by ``policy``.
 
-    uint8, uint16 (``I;16``) or float32 (``F``).
+    The file is a path, or one that is open. uint8, uint16 (``I;16``) or float32 (``F``).
     """
     with Image.open(path) as opened:
         image = ImageOps.exif_transpose(opened)

@@ -14,11 +14,8 @@ from latentia.core.errors import UserError, nearest, unknown
 from latentia.data.imageset import ImageSet, from_array
 from latentia.data.rows import is_on_disk, part_of
 from latentia.data.source import SOURCES, ReadOptions, Source
-from latentia.data.splits import SPLITS, carve
-
-VALIDATION = 0.1  # of the training images
-TEST = 0.1  # of all images, where a source has no official test part
-SPLIT_SEED = 0
+from latentia.data.splits import SPLIT_SEED, SPLITS, TEST, VALIDATION, carve
+from latentia.data.stream import ImageStream
 
 
 class EmptySplit(UserError):
@@ -62,7 +59,7 @@ def load(
     if not isinstance(data, str | os.PathLike):
         images = from_array(data, labels)
         return images if split == "all" else narrow(images, split, split_seed=split_seed)
-    options = _read_options(data_dir, size, policy, quiet)
+    options = read_options(data_dir, size, policy, quiet)
     location = os.fspath(data)
     source = find_source(location)
     images = _read(source, location, split, options, split_seed)
@@ -79,12 +76,14 @@ def all_but_test(
     quiet: bool = False,
 ) -> ImageSet:
     """Return every image of ``data`` but those of its official test part; where there is none, every image."""
-    options = _read_options(data_dir, size, policy, quiet)
+    options = read_options(data_dir, size, policy, quiet)
     location = os.fspath(data)
     source = find_source(location)
     official = source.parts(location, options)
     if "test" not in official:
         return load(data, "all", data_dir=data_dir, size=size, policy=policy, quiet=quiet)
+    if source.streams:
+        return narrow(source.read(location, "all", options), "all but test")
     parts = [source.read(location, part, options) for part in official if part != "test"]
     images = dataclasses.replace(_joined(parts), split="all but test")
     images.check_finite()
@@ -100,7 +99,7 @@ def official_test_names(
     quiet: bool = True,
 ) -> frozenset[str]:
     """Return the names of the images of the official test part of ``data``: none where there is no such part."""
-    options = _read_options(data_dir, size, policy, quiet)
+    options = read_options(data_dir, size, policy, quiet)
     location = os.fspath(data)
     source = find_source(location)
     if "test" not in source.parts(location, options):
@@ -109,7 +108,9 @@ def official_test_names(
 
 
 def narrow(images: ImageSet, split: str, *, split_seed: int = SPLIT_SEED) -> ImageSet:
-    """Return one part of images that have no official parts."""
+    """Return one part of images that have no official parts (a stream knows its own)."""
+    if isinstance(images, ImageStream):
+        return _not_empty(images.part(split, split_seed))
     parts = carve(images, {"test": TEST, "validation": VALIDATION}, seed=split_seed)
     return _not_empty(parts[split])
 
@@ -179,7 +180,7 @@ def mapped_pool(
 
     ``None`` where there is no such file: its images are in memory, or its official parts are read one by one.
     """
-    options = _read_options(data_dir, size, policy, quiet)
+    options = read_options(data_dir, size, policy, quiet)
     location = os.fspath(data)
     source = find_source(location)
     if source.parts(location, options) != ("all",):
@@ -218,9 +219,14 @@ def find_source(location: str) -> Source:
     )
 
 
-def _read_options(
+def read_options(
     data_dir: str | os.PathLike[str] | None, size: tuple[int, int] | None, policy: str, quiet: bool
 ) -> ReadOptions:
+    """Return how a source is to be read, with the environment's ``LATENTIA_DATA`` and ``LATENTIA_CACHE``.
+
+    Raises:
+        UserError: the data folder does not exist.
+    """
     return ReadOptions(
         data_dir=_folder(data_dir or os.environ.get("LATENTIA_DATA")),
         cache_dir=Path(os.environ.get("LATENTIA_CACHE") or "~/.cache/latentia").expanduser(),
@@ -232,7 +238,7 @@ def _read_options(
 
 def _read(source: Source, location: str, split: str, options: ReadOptions, split_seed: int) -> ImageSet:
     official = source.parts(location, options)
-    if official == ("all",):
+    if official == ("all",) or source.streams:
         images = source.read(location, "all", options)
         return images if split == "all" else narrow(images, split, split_seed=split_seed)
     if split == "test":
@@ -247,6 +253,8 @@ def _read(source: Source, location: str, split: str, options: ReadOptions, split
 
 def _joined(parts: list[ImageSet]) -> ImageSet:
     first = parts[0]
+    if len(parts) == 1:
+        return first
     labelled = all(part.labels is not None for part in parts)
     geometry = [geometry for part in parts for geometry in part.geometry or ()]
     return dataclasses.replace(

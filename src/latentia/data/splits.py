@@ -9,6 +9,9 @@ from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet
 
 SPLITS = ("train", "validation", "test", "all")
+VALIDATION = 0.1  # of the training images
+TEST = 0.1  # of all images, where a source has no official test part
+SPLIT_SEED = 0
 
 
 def carve(images: ImageSet, fractions: dict[str, float], *, seed: int = 0) -> dict[str, ImageSet]:

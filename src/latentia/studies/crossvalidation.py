@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from latentia.core.errors import Interrupted, UserError
 from latentia.data.duplicates import Duplicates, near_duplicates
-from latentia.data.load import SPLIT_SEED
+from latentia.data.splits import SPLIT_SEED
 from latentia.presets import Design, design
 from latentia.studies import folder as places
 from latentia.studies.folds import Fold, FoldSettings, Splitter, digest, make_folds, torn

@@ -15,8 +15,7 @@ from latentia.core.errors import UserError
 from latentia.core.noise import derive
 from latentia.data.duplicates import join_groups
 from latentia.data.imageset import ImageSet
-from latentia.data.load import VALIDATION
-from latentia.data.splits import carve
+from latentia.data.splits import VALIDATION, carve
 
 Positions = npt.NDArray[np.int64]
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from latentia.classifier import Classifier
 from latentia.core.bars import tqdm
 from latentia.core.errors import UserError
-from latentia.data.batches import Batch, Batches
+from latentia.data.batches import Batch
 from latentia.data.imageset import ImageSet, PixelFormat
+from latentia.data.stream_batches import batches_of
 from latentia.model import Autoencoder
 
 BATCH = 256
@@ -47,7 +48,7 @@ def batches(model: Autoencoder | Classifier, images: ImageSet, batch_size: int =
     """Yield ``images`` in order, float32 in [0, 1], where the model is; checked to fit."""
     check_fit(model, images)
     device = next(model.parameters()).device
-    yield from Batches(images, format_for(model, images), batch_size, device)
+    yield from batches_of(images, format_for(model, images), batch_size, device)
 
 
 def to_pixels(unit: Tensor, pixel_format: PixelFormat) -> npt.NDArray[Any]:

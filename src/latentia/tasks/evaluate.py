@@ -12,12 +12,14 @@ import torch
 from latentia.core.noise import Noise
 from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet, PixelFormat
+from latentia.data.stream import ImageStream
 from latentia.model import Autoencoder
 from latentia.objective import Objective
 from latentia.tasks.apply import batches, format_for
-from latentia.tasks.reconstruct import reconstruct
+from latentia.tasks.reconstruct import reconstruction_errors
 
 PCA_IMAGES = 60_000  # the most training images that PCA is fitted on
+BLOCK = 16_384  # images that the baselines are judged on together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +80,7 @@ def evaluate(
             noise = Noise(seed, batch.ids, "evaluation")
             for name, values in objective.evaluate(model, batch.pixels, None, noise).items():
                 sums[name] = sums.get(name, 0.0) + float(values.double().sum())
-    errors = reconstruct(model, images).errors
+    errors = reconstruction_errors(model, images)
     return Evaluation(
         source=images.source,
         split=images.split,
@@ -103,16 +105,22 @@ def baseline_image_errors(
     """Return the same for each of ``images``, float64 ``[N]``; both are fitted on ``train``."""
     from sklearn.decomposition import PCA
 
-    seen = pixel_format.to_unit(np.asarray(train.pixels[:PCA_IMAGES])).reshape(min(len(train), PCA_IMAGES), -1)
-    fresh = pixel_format.to_unit(np.asarray(images.pixels)).reshape(len(images), -1)
+    seen = pixel_format.to_unit(np.asarray(_fitted_on(train))).reshape(-1, pixel_format.pixels)
     mean = seen.mean(0, keepdims=True)
-    found = {"mean image": np.square(fresh - mean, dtype=np.float64).mean(1)}
     components = min(latent_dim, *seen.shape)
-    if components < seen.shape[1]:
-        pca = PCA(components, svd_solver="auto", random_state=0).fit(seen)
-        rebuilt = pca.inverse_transform(pca.transform(fresh))
-        found[f"PCA-{components}"] = np.square(fresh - rebuilt, dtype=np.float64).mean(1)
-    return found
+    pca = PCA(components, svd_solver="auto", random_state=0).fit(seen) if components < seen.shape[1] else None
+    found: dict[str, list[npt.NDArray[np.float64]]] = {"mean image": [], **({f"PCA-{components}": []} if pca else {})}
+    for start in range(0, len(images), BLOCK):
+        fresh = pixel_format.to_unit(np.asarray(images.pixels[start : start + BLOCK])).reshape(-1, seen.shape[1])
+        found["mean image"].append(np.square(fresh - mean, dtype=np.float64).mean(1))
+        if pca is not None:
+            rebuilt = pca.inverse_transform(pca.transform(fresh))
+            found[f"PCA-{components}"].append(np.square(fresh - rebuilt, dtype=np.float64).mean(1))
+    return {name: np.concatenate(errors) for name, errors in found.items()}
+
+
+def _fitted_on(train: ImageSet) -> npt.NDArray[Any]:
+    return train.sample(PCA_IMAGES).pixels if isinstance(train, ImageStream) else train.pixels[:PCA_IMAGES]
 
 
 def _psnr(mse: float) -> float:

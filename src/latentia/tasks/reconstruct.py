@@ -52,3 +52,11 @@ def reconstruct(model: Autoencoder, images: ImageSet) -> Reconstruction:
 
     pixels = over(model, images, step)
     return Reconstruction(images, images.with_pixels(pixels), np.concatenate(errors))
+
+
+def reconstruction_errors(model: Autoencoder, images: ImageSet) -> npt.NDArray[np.float64]:
+    """Return the error of each image's reconstruction alone, float64 ``[N]``, as in :class:`Reconstruction`."""
+    found: npt.NDArray[np.float64] = over(
+        model, images, lambda batch: (model(batch.pixels) - batch.pixels).double().square().flatten(1).mean(1)
+    )
+    return found

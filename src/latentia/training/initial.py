@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from latentia.data.imageset import ImageSet
+from latentia.data.stream import ImageStream
 from latentia.model import Architecture, Autoencoder
 
 MOST = 10_000  # images, evenly spaced, whose mean is taken
@@ -23,8 +24,11 @@ def initial_model(architecture: Architecture, images: ImageSet, seed: int) -> Au
         UserError: parts that do not fit together.
     """
     model = architecture.build(images.format, seed=seed)
-    chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), MOST)).astype(np.int64))
-    pixels = images.pixels[chosen] if len(chosen) < len(images) else images.pixels
+    if isinstance(images, ImageStream):
+        pixels = images.sample(MOST).pixels
+    else:
+        chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), MOST)).astype(np.int64))
+        pixels = images.pixels[chosen] if len(chosen) < len(images) else images.pixels
     stored = np.asarray(pixels).mean(axis=(0, 2, 3), dtype=np.float64)
     unit = (stored - images.format.low) / (images.format.high - images.format.low)
     model.start_at(torch.from_numpy(unit).float().clamp(0.0, 1.0))

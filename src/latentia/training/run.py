@@ -10,9 +10,10 @@ from typing import Any
 
 from latentia.core.atomic import write_json
 from latentia.core.errors import Interrupted, LatentiaError, UserError
-from latentia.data.batches import Batches
 from latentia.data.imageset import ImageSet
-from latentia.data.load import SPLIT_SEED, set_aside, training_parts
+from latentia.data.load import set_aside, training_parts
+from latentia.data.splits import SPLIT_SEED
+from latentia.data.stream_batches import batches_of
 from latentia.model import Architecture, Autoencoder
 from latentia.objective import Objective
 from latentia.presets import Design
@@ -200,8 +201,9 @@ def _trainer(
     device: Any,
     quiet: bool,
 ) -> Trainer:
-    batches = Batches(train, model.format, settings.batch_size, device, seed=settings.seed)
-    held = Batches(validation, model.format, max(settings.batch_size, 256), device) if validation is not None else None
+    batches = batches_of(train, model.format, settings.batch_size, device, seed=settings.seed)
+    together = max(settings.batch_size, 256)
+    held = batches_of(validation, model.format, together, device) if validation is not None else None
     return Trainer(model, objective, batches, held, settings, device, quiet=quiet)
 
 

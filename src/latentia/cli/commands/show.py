@@ -23,7 +23,7 @@ def command(data: str, output: str | None, number: int, seed: int, split: str, *
     from latentia.report.style import save
 
     images = read_data(data, split, **where)
-    path = Path(output or f"show-{Path(data).stem}.png")
+    path = Path(output or f"show-{Path(data).stem.replace(':', '-')}.png")
     save(random_images(images, n=number, seed=seed), path)
     click.echo(repr(images))
     click.echo(path)

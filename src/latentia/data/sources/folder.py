@@ -46,6 +46,13 @@ class Folder(Source):
 
     def read(self, location: str, part: str, options: ReadOptions) -> ImageSet:
         """Return the images of one part."""
+        files = self.files(location, part, options)
+        offset = {"train": 0, "validation": 20_000_000, "test": 10_000_000}.get(part, 0)
+        images = _images(files, options)
+        return dataclasses.replace(images, source=location, split=part, ids=images.ids + offset)
+
+    def files(self, location: str, part: str, options: ReadOptions) -> Files:
+        """Return the files of one part, and what their images are to be brought to; no pixels are kept."""
         if options.policy not in POLICIES:
             raise unknown("policy", options.policy, POLICIES)
         root = Path(location)
@@ -59,10 +66,56 @@ class Folder(Source):
         bad = [(name, header) for name, header in zip(names, headers, strict=True) if header.problem]
         if not good:
             raise UserError(f"the folder {str(place)!r} holds {len(names)} files but no image: {_named(bad)}")
-        images = _images(place, good, options)
-        notes = (*images.notes, *_notes(place, good, bad))
-        offset = {"train": 0, "validation": 20_000_000, "test": 10_000_000}.get(part, 0)
-        return dataclasses.replace(images, source=location, split=part, notes=notes, ids=images.ids + offset)
+        size, policy, note = _choose_size([(header.height, header.width) for _, header in good], options)
+        labels, classes = _labels([name for name, _ in good])
+        return Files(
+            place=place,
+            good=good,
+            layout=common_layout({header.layout for _, header in good}),
+            size=size,
+            policy=policy,
+            labels=labels,
+            classes=classes,
+            notes=((note,) if note else ()) + tuple(_notes(place, good, bad)),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """The image files of a folder.
+
+    Attributes:
+        place: the folder; ``good`` the names in it, and what is known of each file.
+        layout, size, policy: what every image is brought to, and how.
+        labels: int64 ``[N]``, or ``None``; ``classes`` are their names.
+        notes: sentences a person should see.
+    """
+
+    place: Path
+    good: list[tuple[str, Header]]
+    layout: str
+    size: tuple[int, int]
+    policy: str
+    labels: npt.NDArray[np.int64] | None
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)`` of every image."""
+        return LAYOUTS[self.layout][0], *self.size
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of every image."""
+        _, deep, real = LAYOUTS[self.layout]
+        return "uint16" if deep else "float32" if real else "uint8"
+
+    @property
+    def key(self) -> str:
+        """A hash of what determines the pixels."""
+        digests = [(name, header.digest) for name, header in self.good]
+        return entry_key([CACHE_VERSION, self.layout, self.size, self.policy, digests])
 
 
 def _part_folder(root: Path, part: str) -> Path | None:
@@ -113,35 +166,32 @@ def _stamp(path: Path) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
 
 
-def _images(place: Path, good: list[tuple[str, Header]], options: ReadOptions) -> ImageSet:
-    layout = common_layout({header.layout for _, header in good})
-    sizes = [(header.height, header.width) for _, header in good]
-    size, policy, note = _choose_size(sizes, options)
-    key = entry_key([CACHE_VERSION, layout, size, policy, [(name, header.digest) for name, header in good]])
-    folder = options.cache_dir / "folders"
+def _images(files: Files, options: ReadOptions) -> ImageSet:
+    folder, key, good = options.cache_dir / "folders", files.key, files.good
     entry = read_entry(folder, key)
     if entry is None:
-        _fill(folder, key, place, good, layout, size, policy, options)
+        _fill(folder, key, files, options)
         entry = read_entry(folder, key)
     if entry is None:
         raise UserError(f"the cache entry {folder / key} cannot be read: delete it and try again")
-    names = [name for name, _ in good]
-    labels, classes = _labels(names)
-    digests = [header.digest for _, header in good]
-    same = len(set(sizes)) == 1 and sizes[0] == size
     return ImageSet(
         pixels=entry[0],
-        names=names,
-        ids=np.arange(len(names), dtype=np.int64),
-        labels=labels,
-        classes=classes,
+        names=[name for name, _ in good],
+        ids=np.arange(len(good), dtype=np.int64),
+        labels=files.labels,
+        classes=files.classes,
         geometry=tuple(
-            Geometry(height, width, header.mode, "none" if same or (height, width) == size else policy)
-            for (height, width), (_, header) in zip(sizes, good, strict=True)
+            Geometry(
+                header.height,
+                header.width,
+                header.mode,
+                "none" if (header.height, header.width) == files.size else files.policy,
+            )
+            for _, header in good
         ),
-        groups=_groups(digests),
-        notes=(note,) if note else (),
-        root=str(place),
+        groups=_groups([header.digest for _, header in good]),
+        notes=files.notes,
+        root=str(files.place),
     )
 
 
@@ -170,27 +220,17 @@ def _choose_size(sizes: list[tuple[int, int]], options: ReadOptions) -> tuple[tu
     )
 
 
-def _fill(
-    folder: Path,
-    key: str,
-    place: Path,
-    good: list[tuple[str, Header]],
-    layout: str,
-    size: tuple[int, int],
-    policy: str,
-    options: ReadOptions,
-) -> None:
-    channels, deep, real = LAYOUTS[layout]
-    dtype = "uint16" if deep else "float32" if real else "uint8"
-    block = 4096  # images whose pixels stand in memory at once
+def _fill(folder: Path, key: str, files: Files, options: ReadOptions) -> None:
+    block, good = 4096, files.good  # images whose pixels stand in memory at once
 
     def fill(pixels: npt.NDArray[Any]) -> None:
         for start in range(0, len(good), block):
-            jobs = [(str(place / name), layout, size, policy) for name, _ in good[start : start + block]]
+            names = [name for name, _ in good[start : start + block]]
+            jobs = [(str(files.place / name), files.layout, files.size, files.policy) for name in names]
             done = map_files(decode, jobs, title=f"decoding {start:,}+ of {len(good):,}", quiet=options.quiet)
             pixels[start : start + len(jobs)] = np.stack(done)
 
-    write_entry(folder, key, (len(good), channels, *size), dtype, {"layout": layout}, fill)
+    write_entry(folder, key, (len(good), *files.shape), files.dtype, {"layout": files.layout}, fill)
 
 
 def _labels(names: list[str]) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...]]:

@@ -1,0 +1,264 @@
+"""The catalogue of some shards: which there are, what lies in each, and what every image is brought to.
+
+``latentia pack`` writes one as ``index.json``, with a table for each shard in ``members/``; for shards from elsewhere the
+same is made once, by reading their headers, and cached. ``index.json`` is an index for the ``wids`` library as well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from latentia.core.errors import DamagedData, UserError
+from latentia.data.imageset import PixelFormat
+from latentia.data.shards.images import Form, decoded
+from latentia.data.shards.members import Table, rows_of
+from latentia.data.splits import SPLIT_SEED, SPLITS
+from latentia.data.stream import NO_PIXELS, Piece
+
+INDEX, MEMBERS, VERSION = "index.json", "members", 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One shard.
+
+    Attributes:
+        path: the tar file.
+        table: the ``.npy`` file that says what lies in it; a ``.txt`` file beside it holds names, where images have any.
+        part: the official part it belongs to, ``all`` where there are none.
+        count: how many images it holds.
+        first: the id of the first of them; the others follow.
+        size: the bytes of the tar file.
+        splits: how many of its images are in each split under the default seed; empty where that is not known.
+        digest: the hash of the tar file (packed ones) or of its table.
+    """
+
+    path: Path
+    table: Path
+    part: str
+    count: int
+    first: int
+    size: int
+    splits: dict[str, int] = dataclasses.field(default_factory=dict)
+    digest: str = ""
+
+    def members(self) -> Table:
+        """Return the table, memory-mapped.
+
+        Raises:
+            DamagedData: it is not there or not whole.
+        """
+        try:
+            table: Any = np.load(self.table, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DamagedData(f"the table {self.table} of the shard {self.path} cannot be read: {error}") from None
+        if len(table) != self.count:
+            raise DamagedData(
+                f"the table {self.table} of the shard {self.path} holds {len(table)} images, but {self.count} were packed"
+            )
+        return table
+
+    def names(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """Return the names of the images at ``rows``: their own, or the numbers they were packed under."""
+        path = self.table.with_suffix(".txt")
+        if not path.is_file():
+            return [key_of(self.first + int(row)) for row in rows]
+        every = path.read_text(encoding="utf-8").split("\n")
+        return [every[row] for row in rows]
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalogue:
+    """Shards that belong together, and what their images are.
+
+    Attributes:
+        shards: in the order of their images' ids.
+        form: what every image is brought to; ``low`` and ``high`` are the pixel values that stand for 0 and 1.
+        classes: the name of each label; ``labelled`` says whether images have labels.
+        verified: whether digests are those of the images' bytes (of their names else), so that bytes are checked by them.
+        notes: sentences a person should see.
+    """
+
+    shards: tuple[Shard, ...]
+    form: Form
+    low: float
+    high: float
+    classes: tuple[str, ...] = ()
+    labelled: bool = False
+    verified: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def format(self) -> PixelFormat:
+        """The images' pixel format."""
+        return PixelFormat(*self.form.shape, self.form.dtype, self.low, self.high)
+
+    @property
+    def side_by_side(self) -> bool:
+        """Yes: pieces may be read by several threads or processes at once."""
+        return True
+
+    @functools.cached_property
+    def official(self) -> frozenset[str]:
+        """The official parts that there are."""
+        return frozenset(shard.part for shard in self.shards) - {"all"}
+
+    def of_part(self, part: str) -> Catalogue:
+        """Return the shards of one official part, which are then all there is."""
+        chosen = [dataclasses.replace(shard, part="all", splits={}) for shard in self.shards if shard.part == part]
+        return dataclasses.replace(self, shards=tuple(chosen))
+
+    def counts(self, split: str, seed: int) -> npt.NDArray[np.int64]:
+        """Return how many images of ``split`` are in each shard, int64 ``[S]``."""
+        known = seed == SPLIT_SEED and all(split in shard.splits for shard in self.shards)
+        if known:
+            return np.array([shard.splits[split] for shard in self.shards], dtype=np.int64)
+        return np.array([len(self.rows(number, split, seed)) for number in range(len(self.shards))], dtype=np.int64)
+
+    def rows(self, number: int, split: str, seed: int) -> npt.NDArray[np.int64]:
+        """Return the rows of shard ``number`` that belong to ``split``, in order."""
+        shard = self.shards[number]
+        return rows_of(np.asarray(shard.members()["digest"]), shard.part, split, seed, self.official)
+
+    def piece(
+        self, number: int, split: str, seed: int, start: int, stop: int, pixels: bool = True, names: bool = False
+    ) -> Piece:
+        """Return the images of ``split`` in shard ``number`` from place ``start`` to ``stop``.
+
+        Raises:
+            DamagedData: the shard, or an image in it, is not what it was.
+        """
+        shard = self.shards[number]
+        rows = self.rows(number, split, seed)[start:stop]
+        table: Any = shard.members()[rows]
+        return Piece(
+            pixels=self._pixels(shard, table, rows) if pixels else NO_PIXELS,
+            ids=shard.first + rows,
+            labels=table["label"],
+            names=shard.names(rows) if names else [],
+        )
+
+    def _pixels(self, shard: Shard, table: Table, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        return decoded(
+            shard.path, table, lambda place: shard.names(rows[place : place + 1])[0], self.verified, self.form
+        )
+
+    def fingerprint(self, split: str, seed: int) -> str:
+        """Return a hash that changes when images, their order, their labels or the split do."""
+        hashed = hashlib.blake2b(repr((split, seed, dataclasses.astuple(self.form))).encode(), digest_size=16)
+        for shard in self.shards:
+            hashed.update(f"{shard.digest} {shard.part} {shard.first} {shard.count}\n".encode())
+        return hashed.hexdigest()
+
+
+def key_of(number: int) -> str:
+    """Return the key under which image ``number`` is packed."""
+    return f"{number:09d}"
+
+
+def split_counts(digests: npt.NDArray[np.uint64], part: str, official: frozenset[str]) -> dict[str, int]:
+    """Return how many images are in each split under the default seed."""
+    return {split: len(rows_of(digests, part, split, SPLIT_SEED, official)) for split in SPLITS}
+
+
+def index_json(catalogue: Catalogue, name: str, folder: Path) -> dict[str, Any]:
+    """Return what ``index.json`` holds; paths are relative to ``folder``."""
+    return {
+        "wids_version": 1,  # https://github.com/webdataset/webdataset: `shardlist` with `url` and `nsamples`
+        "name": name,
+        "shardlist": [
+            {
+                "url": shard.path.relative_to(folder).as_posix(),
+                "nsamples": shard.count,
+                "filesize": shard.size,
+                "sha256": shard.digest,
+                "part": shard.part,
+                "splits": shard.splits,
+            }
+            for shard in catalogue.shards
+        ],
+        "latentia": {
+            "version": VERSION,
+            "images": sum(shard.count for shard in catalogue.shards),
+            "bytes": sum(shard.size for shard in catalogue.shards),
+            "form": dataclasses.asdict(catalogue.form),
+            "low": catalogue.low,
+            "high": catalogue.high,
+            "classes": list(catalogue.classes),
+            "labelled": catalogue.labelled,
+            "notes": list(catalogue.notes),
+        },
+    }
+
+
+def read_index(folder: Path) -> Catalogue | None:
+    """Return the catalogue that ``latentia pack`` wrote into ``folder``, or ``None`` where there is none.
+
+    Raises:
+        UserError: it is of a newer version, or damaged, or a shard is not there or of another size.
+    """
+    path = folder / INDEX
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        about = content["latentia"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, KeyError):
+            return None  # an index of another program
+        raise UserError(f"{path} cannot be read ({error}): pack the images again") from None
+    if about["version"] != VERSION:
+        raise UserError(f"{path} is of version {about['version']}, but this Latentia reads version {VERSION}")
+    shards, first = [], 0
+    for entry in content["shardlist"]:
+        shards.append(
+            Shard(
+                path=folder / entry["url"],
+                table=table_path(folder, entry["url"]),
+                part=entry["part"],
+                count=entry["nsamples"],
+                first=first,
+                size=entry["filesize"],
+                splits=entry["splits"],
+                digest=entry["sha256"],
+            )
+        )
+        first += entry["nsamples"]
+    return Catalogue(
+        shards=tuple(shards),
+        form=Form.from_json(about["form"]),
+        low=about["low"],
+        high=about["high"],
+        classes=tuple(about["classes"]),
+        labelled=about["labelled"],
+        notes=tuple(about["notes"]),
+    )
+
+
+def check_files(shards: Sequence[Shard]) -> None:
+    """Raise a :class:`UserError` that names the first shard that is not there, or not of the size it was packed with."""
+    for shard in shards:
+        try:
+            size = shard.path.stat().st_size
+        except OSError:
+            raise UserError(f"the shard {shard.path} is not there: bring it back, or pack the images again") from None
+        if size != shard.size:
+            state = "cut off" if size < shard.size else "another one"
+            raise UserError(
+                f"the shard {shard.path} is {state}: it has {size:,} bytes, but was packed with {shard.size:,}; "
+                "copy it anew, or pack the images again"
+            )
+
+
+def table_path(folder: Path, name: str) -> Path:
+    """Return where the table of the shard ``name`` lies."""
+    return folder / MEMBERS / f"{Path(name).stem}.npy"

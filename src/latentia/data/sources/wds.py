@@ -1,0 +1,123 @@
+"""Shards that stream: `wds:FOLDER`, `wds:FILE.tar` or `wds:NAME-{000000..000012}.tar`, packed by `latentia pack` or by others."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import ClassVar
+
+from latentia.core.errors import UserError, unknown
+from latentia.data.imageset import ImageSet
+from latentia.data.shards.catalogue import Catalogue, check_files, read_index
+from latentia.data.shards.packing import UNFINISHED
+from latentia.data.shards.scanning import catalogue_of
+from latentia.data.source import ReadOptions, Source
+from latentia.data.stream import ImageStream
+
+PREFIX = "wds:"
+RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+POLICIES = ("auto", "resize", "pad", "crop")
+
+
+@dataclasses.dataclass(frozen=True)
+class Wds(Source):
+    """Tar files in the form of the webdataset library, read in turn, never as a whole.
+
+    Where ``latentia pack`` wrote them, their index says all that is needed; of others the headers are read once. Shards in
+    folders called ``train`` and ``test``, or with these words in their names, are official parts.
+    """
+
+    priority: ClassVar[int] = 100
+    streams: ClassVar[bool] = True
+
+    def matches(self, location: str) -> bool:
+        """Return whether ``location`` begins with ``wds:``."""
+        return location.startswith(PREFIX)
+
+    def parts(self, location: str, options: ReadOptions) -> tuple[str, ...]:
+        """Return the official parts of the shards."""
+        official = find(location, options).official
+        return tuple(part for part in ("train", "validation", "test") if part in official) or ("all",)
+
+    def read(self, location: str, part: str, options: ReadOptions) -> ImageSet:
+        """Return the images of one part, as a stream."""
+        return ImageStream.of(find(location, options), location, part)
+
+
+def find(location: str, options: ReadOptions) -> Catalogue:
+    """Return the catalogue of the shards that ``location`` names.
+
+    Raises:
+        UserError: there are none, one is missing, or packing them was not finished.
+    """
+    if options.policy not in POLICIES:
+        raise unknown("policy", options.policy, POLICIES)
+    text = location.removeprefix(PREFIX)
+    if "://" in text or text.startswith("pipe:"):
+        raise UserError(
+            f"{location} is not on this machine: mount it or copy it here, for images are read from their places in a shard"
+        )
+    place = Path(text).expanduser()
+    folder = place if place.is_dir() else place.parent
+    paths = None if place.is_dir() else expand(text)
+    if (folder / UNFINISHED).is_file():
+        raise UserError(f"packing into {folder} was not finished: run the same latentia pack again, and it goes on")
+    catalogue = read_index(folder)
+    if catalogue is not None:
+        if paths is not None:
+            catalogue = _only(catalogue, paths)
+        check_files(catalogue.shards)
+        return _sized(catalogue, options)
+    if paths is None:
+        paths = sorted(path for path in place.rglob("*.tar") if not path.name.startswith("."))
+        if not paths:
+            raise UserError(f"the folder {str(place)!r} holds no shards: files that end in .tar")
+    return catalogue_of(paths, options)
+
+
+def expand(text: str) -> list[Path]:
+    """Return the files of a name with ranges ``{000..012}`` or wildcards in it; one without is itself.
+
+    Raises:
+        UserError: the range is empty, or no file fits the wildcards.
+    """
+    names = [text]
+    while any(RANGE.search(name) for name in names):
+        grown = []
+        for name in names:
+            found = RANGE.search(name)
+            assert found is not None  # all names have the same ranges
+            first, last = found.groups()
+            if int(last) < int(first):
+                raise UserError(f"the range {found.group()} of {text!r} is empty: its end is below its start")
+            width = len(first)
+            grown += [
+                name[: found.start()] + f"{number:0{width}d}" + name[found.end() :]
+                for number in range(int(first), int(last) + 1)
+            ]
+        names = grown
+    paths = [Path(name).expanduser() for name in names]
+    if any(sign in text for sign in "*?["):
+        paths = [found for path in paths for found in sorted(path.parent.glob(path.name))]
+        if not paths:
+            raise UserError(f"no file is called like {text!r}")
+    return paths
+
+
+def _only(catalogue: Catalogue, paths: list[Path]) -> Catalogue:
+    known = {shard.path.name: shard for shard in catalogue.shards}
+    missing = next((path for path in paths if path.name not in known), None)
+    if missing is not None:
+        raise UserError(f"the shard {missing} is not in the index beside it: name shards of one packing")
+    return dataclasses.replace(catalogue, shards=tuple(known[path.name] for path in paths))
+
+
+def _sized(catalogue: Catalogue, options: ReadOptions) -> Catalogue:
+    form = catalogue.form
+    if options.size in (None, form.shape[1:]):
+        return catalogue
+    policy = "resize" if options.policy == "auto" else options.policy
+    assert options.size is not None
+    resized = dataclasses.replace(form, shape=(form.shape[0], *options.size), policy=policy)
+    return dataclasses.replace(catalogue, form=resized)

@@ -1,0 +1,330 @@
+"""ImageStream: an ImageSet whose images are read from shards when they are asked for, and never all at once.
+
+It stands wherever an ImageSet stands. What goes through its images in turn (training, `embed`, `evaluate`) reads them batch by
+batch (:class:`latentia.data.stream_batches.StreamBatches`); what asks for a few gets them; what asks for more than fit into
+``IN_MEMORY`` gets one sentence that says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from latentia.core.errors import UserError
+from latentia.data.imageset import ImageSet, PixelFormat
+from latentia.data.splits import SPLIT_SEED
+
+IN_MEMORY = 1 << 30  # bytes of pixels that are read at once
+BLOCK = 1024  # images that are read together when something goes through them in order
+
+
+class Shards(Protocol):
+    """Where a stream's images come from: shards, each with its images in a fixed order."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences a person should see."""
+
+    @property
+    def format(self) -> PixelFormat:
+        """The images' pixel format; integers span their dtype."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The name of each label."""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether images have labels."""
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether pieces may be read by several threads or processes at once."""
+
+    def counts(self, split: str, seed: int) -> npt.NDArray[np.int64]:
+        """Return how many images of a split are in each shard, int64 ``[S]``."""
+
+    def piece(
+        self, number: int, split: str, seed: int, start: int, stop: int, pixels: bool = True, names: bool = False
+    ) -> Piece:
+        """Return the images of a split in shard ``number`` from place ``start`` to ``stop``.
+
+        Raises:
+            DamagedData: the shard, or an image in it, cannot be read.
+        """
+
+    def fingerprint(self, split: str, seed: int) -> str:
+        """Return a hash that changes when images, their order, their labels or the split do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """Some images of one shard: pixels ``[N, C, H, W]``, ids, labels (-1: none) and names.
+
+    ``pixels`` and ``names`` are empty where they were not asked for.
+    """
+
+    pixels: npt.NDArray[Any]
+    ids: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    names: list[str]
+
+
+NO_PIXELS: npt.NDArray[Any] = np.empty((0, 0, 0, 0), dtype=np.uint8)
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """The images of one split, in the order of the shards.
+
+    Attributes:
+        shards: where they come from.
+        split, seed: which of them.
+    """
+
+    shards: Shards
+    split: str
+    seed: int
+
+    @functools.cached_property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """How many images are in each shard, int64 ``[S]``."""
+        return self.shards.counts(self.split, self.seed)
+
+    @functools.cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """The place of each shard's first image, and of the end, int64 ``[S + 1]``."""
+        return np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def place_of(self, place: int) -> tuple[int, int]:
+        """Return the shard of the image at ``place``, and where it stands among those of this split there."""
+        number = int(np.searchsorted(self.starts, place, side="right")) - 1
+        return number, place - int(self.starts[number])
+
+    def span(self, start: int, stop: int, pixels: bool = True, names: bool = False) -> Iterator[Piece]:
+        """Yield the images from place ``start`` to ``stop``, a piece from each shard."""
+        number = int(np.searchsorted(self.starts, start, side="right")) - 1
+        while start < stop:
+            end = min(stop, int(self.starts[number + 1]))
+            if end > start:
+                first = int(self.starts[number])
+                yield self.shards.piece(number, self.split, self.seed, start - first, end - first, pixels, names)
+            start, number = max(start, end), number + 1
+
+    def at(
+        self, places: npt.NDArray[np.int64], pixels: bool = True, names: bool = False
+    ) -> Iterator[tuple[npt.NDArray[np.int64], Piece]]:
+        """Yield pieces and where their images stand in ``places``; what lies side by side is read together."""
+        order = np.argsort(places, kind="stable")
+        ordered = places[order]
+        breaks = np.flatnonzero(np.diff(ordered) != 1) + 1
+        for begin, end in zip([0, *breaks], [*breaks, len(ordered)], strict=True):
+            while begin < end:
+                stop = min(begin + BLOCK, end)
+                taken = begin
+                for piece in self.span(int(ordered[begin]), int(ordered[stop - 1]) + 1, pixels, names):
+                    yield order[taken : taken + len(piece.ids)], piece
+                    taken += len(piece.ids)
+                begin = stop
+
+
+class Column:
+    """One field of all images, read when it is asked for; ``[...]`` takes what NumPy takes for the first axis."""
+
+    def __init__(self, view: View, field: str, shape: tuple[int, ...], dtype: Any, source: str) -> None:
+        self._view, self._field, self._source = view, field, source
+        self.shape, self.dtype, self.ndim = (len(view), *shape), np.dtype(dtype), 1 + len(shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        for start in range(0, len(self), BLOCK):
+            for piece in self._view.span(start, min(start + BLOCK, len(self)), self._field == "pixels"):
+                yield from getattr(piece, self._field)
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, int | np.integer):
+            place = int(which) + (len(self) if which < 0 else 0)
+            if not 0 <= place < len(self):
+                raise IndexError(which)
+            return self._gather(np.array([place]))[0]
+        if isinstance(which, tuple):
+            return self[which[0]][(slice(None), *which[1:])]
+        if isinstance(which, slice):
+            return self._gather(np.arange(*which.indices(len(self)), dtype=np.int64))
+        places = np.asarray(which)
+        if places.dtype == bool:
+            places = np.flatnonzero(places)
+        return self._gather(np.where(places < 0, places + len(self), places).astype(np.int64))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        found = self[:]
+        return np.asarray(found) if dtype is None else np.asarray(found, dtype=dtype)
+
+    def __ge__(self, other: Any) -> npt.NDArray[np.bool_]:
+        return np.asarray(np.asarray(self) >= other)
+
+    def __lt__(self, other: Any) -> npt.NDArray[np.bool_]:
+        return np.asarray(np.asarray(self) < other)
+
+    def _gather(self, places: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        each = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        if len(places) * each > IN_MEMORY:
+            raise UserError(
+                f"{self._source} streams its images, but this needs {len(places):,} of them in memory at once "
+                f"({len(places) * each / 2**30:.1f} GiB; at most {IN_MEMORY / 2**30:g}): name fewer of them with --split, or "
+                "pack fewer; train, embed and evaluate take any number"
+            )
+        out = np.empty((len(places), *self.shape[1:]), dtype=self.dtype)
+        for where, piece in self._view.at(places, self._field == "pixels"):
+            out[where] = getattr(piece, self._field)
+        return out
+
+
+class Names(Sequence[str]):
+    """The names of all images, read when they are asked for."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._block: tuple[int, list[str]] = (0, [])
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), BLOCK):
+            yield from self._read(start)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = int(index) + (len(self) if index < 0 else 0)
+        if not 0 <= place < len(self):
+            raise IndexError(index)
+        start, block = self._block
+        if not start <= place < start + len(block):
+            start = place - place % BLOCK
+            block = self._read(start)
+            self._block = start, block
+        return block[place - start]
+
+    def _read(self, start: int) -> list[str]:
+        stop = min(start + BLOCK, len(self))
+        return [name for piece in self._view.span(start, stop, pixels=False, names=True) for name in piece.names]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class ImageStream(ImageSet):
+    """Images that are read from shards when they are asked for. Made by :meth:`of`.
+
+    Attributes:
+        view: where its images come from.
+    """
+
+    view: View | None = None
+
+    @classmethod
+    def of(cls, shards: Shards, source: str, split: str = "all", seed: int = SPLIT_SEED) -> Self:
+        """Return the images of ``split``."""
+        view = View(shards, split, seed)
+        kind = shards.format
+        pixels = Column(view, "pixels", kind.shape, kind.dtype, source)
+        return cls(
+            pixels=cast(Any, pixels),
+            names=Names(view),
+            ids=cast(Any, Column(view, "ids", (), np.int64, source)),
+            labels=cast(Any, Column(view, "labels", (), np.int64, source)) if shards.labelled else None,
+            classes=shards.classes,
+            source=source,
+            split=split,
+            notes=shards.notes,
+            view=view,
+        )
+
+    def part(self, split: str, seed: int = SPLIT_SEED) -> Self:
+        """Return the images of another split of the same shards."""
+        assert self.view is not None  # a developer's invariant: made by `of`
+        return type(self).of(self.view.shards, self.source, split, seed)
+
+    @functools.cached_property
+    def format(self) -> PixelFormat:
+        """The images' own format, as their index says."""
+        assert self.view is not None
+        return self.view.shards.format
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A hash of the shards and the split: equal streams have equal fingerprints, on every machine."""
+        assert self.view is not None
+        return self.view.shards.fingerprint(self.split, self.view.seed)
+
+    def select(self, indices: npt.ArrayLike, *, split: str | None = None) -> Any:
+        """Return the images at ``indices`` in memory, as an :class:`ImageSet`.
+
+        Raises:
+            UserError: they are too many to be in memory at once.
+        """
+        places = np.asarray(indices)
+        places = np.flatnonzero(places) if places.dtype == bool else places.astype(np.int64)
+        pixels = self.pixels[places]
+        count = len(places)
+        ids = np.empty(count, dtype=np.int64)
+        labels = np.full(count, -1, dtype=np.int64)
+        names = [""] * count
+        assert self.view is not None
+        for where, piece in self.view.at(places, pixels=False, names=True):
+            ids[where], labels[where] = piece.ids, piece.labels
+            for place, name in zip(where.tolist(), piece.names, strict=True):
+                names[place] = name
+        return ImageSet(
+            pixels=pixels,
+            names=names,
+            ids=ids,
+            labels=None if self.labels is None else labels,
+            classes=self.classes,
+            source=self.source,
+            split=split or self.split,
+            notes=self.notes,
+        )
+
+    def sample(self, most: int) -> ImageSet:
+        """Return at most ``most`` images, evenly spaced, and fewer where they are large."""
+        kind = self.format
+        each = kind.pixels * np.dtype(kind.dtype).itemsize
+        most = max(1, min(most, len(self), IN_MEMORY // 4 // each))
+        found: ImageSet = self.select(np.linspace(0, len(self) - 1, most).astype(np.int64))
+        return found
+
+    def with_pixels(self, pixels: npt.NDArray[Any]) -> Any:
+        """Return the same names, ids and labels with other pixels, in memory."""
+        whole = np.arange(len(self))
+        return dataclasses.replace(_columns(self, whole), pixels=pixels)
+
+    def check_finite(self) -> None:
+        """Do nothing: pixels are checked when they are read."""
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace("<ImageSet", "<ImageStream")
+
+
+def _columns(images: ImageStream, places: npt.NDArray[np.int64]) -> ImageSet:
+    stand_in = np.broadcast_to(np.uint8(0), (len(places), 1, 1, 1))
+    return ImageSet(
+        pixels=stand_in,
+        names=[images.names[place] for place in places.tolist()],
+        ids=images.ids[places],
+        labels=None if images.labels is None else images.labels[places],
+        classes=images.classes,
+        source=images.source,
+        split=images.split,
+        notes=images.notes,
+    )

@@ -1,0 +1,231 @@
+"""Batches of a stream: shuffled without random access, and resumable to the image.
+
+The order of an epoch is a pure function of (seed, epoch) and of how many images each shard holds, in four steps: the shards are
+shuffled; their images, one shard after another, form a sequence that begins at a random place; it is cut into lanes that are read
+side by side; each lane is cut into chunks, whose order is shuffled within a window, as is the order of the images within a chunk.
+Image ``p`` of the epoch comes from lane ``p mod lanes``, so each batch holds images from as many places as there are lanes, and
+where it comes from can be computed without reading what is before it. See decision 9.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from latentia.core.noise import generator
+from latentia.data.batches import Batch, Batches, as_tensor
+from latentia.data.imageset import ImageSet, PixelFormat
+from latentia.data.reading import Reader, result
+from latentia.data.stream import ImageStream, Piece, View
+
+LANES = (
+    64  # places that are read side by side, where there are images enough: a power of two, so that ranks share them out
+)
+LANE_IMAGES = 512  # the images that a lane should have at the least
+CHUNK = 256  # images that are read together
+WINDOW = 64  # chunks of a lane that are shuffled together
+BUFFER = 1 << 28  # bytes of pixels that the chunks of all lanes may take
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """The order of one epoch.
+
+    Attributes:
+        view: the images.
+        seed: of the shuffle; ``None`` keeps the order.
+        epoch: its number.
+    """
+
+    view: View
+    seed: int | None
+    epoch: int
+
+    @functools.cached_property
+    def lanes(self) -> int:
+        """How many places are read side by side."""
+        if self.seed is None:
+            return 1
+        lanes = LANES
+        while lanes > 1 and lanes * LANE_IMAGES > len(self.view):
+            lanes //= 2
+        return lanes
+
+    @functools.cached_property
+    def chunk(self) -> int:
+        """How many images are read together."""
+        kind = self.view.shards.format
+        each = kind.pixels * np.dtype(kind.dtype).itemsize
+        return max(16, min(CHUNK, BUFFER // max(self.lanes, 4) // each))
+
+    @functools.cached_property
+    def _shards(self) -> npt.NDArray[np.int64]:
+        """The shards in the order of this epoch."""
+        count = len(self.view.counts)
+        return np.arange(count) if self.seed is None else self._permutation(count, "shards")
+
+    @functools.cached_property
+    def _starts(self) -> npt.NDArray[np.int64]:
+        """Where each of ``_shards`` begins in the sequence of all images, and its end."""
+        return np.concatenate([[0], np.cumsum(self.view.counts[self._shards])]).astype(np.int64)
+
+    @functools.cached_property
+    def _turn(self) -> int:
+        """The place in the sequence where the first lane begins."""
+        if self.seed is None:
+            return 0
+        return int(torch.randint(max(len(self.view), 1), (), generator=generator(self.seed, "turn", self.epoch)))
+
+    def length(self, lane: int) -> int:
+        """Return how many images a lane has."""
+        return (len(self.view) - lane + self.lanes - 1) // self.lanes
+
+    def start(self, lane: int) -> int:
+        """Return where a lane begins in the turned sequence."""
+        whole, more = divmod(len(self.view), self.lanes)
+        return lane * whole + min(lane, more)
+
+    def places(self, positions: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
+        """Return lane, chunk and place in the chunk of the images at ``positions`` of the epoch."""
+        turn = positions // self.lanes
+        return positions % self.lanes, turn // self.chunk, turn % self.chunk
+
+    def span(self, lane: int, chunk: int) -> tuple[int, int]:
+        """Return where a lane's chunk (the one read as number ``chunk``) begins and ends in the lane."""
+        length = self.length(lane)
+        full = length // self.chunk
+        if chunk < full and self.seed is not None:  # the rest of a lane, less than a chunk, comes last
+            window = chunk // WINDOW
+            begin = window * WINDOW
+            mixed = self._permutation(min(WINDOW, full - begin), "window", lane, window)
+            chunk = begin + int(mixed[chunk - begin])
+        return chunk * self.chunk, min((chunk + 1) * self.chunk, length)
+
+    def mixed(self, lane: int, chunk: int) -> npt.NDArray[np.int64]:
+        """Return the order of the images within a chunk."""
+        begin, end = self.span(lane, chunk)
+        return np.arange(end - begin) if self.seed is None else self._permutation(end - begin, "chunk", lane, chunk)
+
+    def pieces(self, lane: int, chunk: int) -> list[tuple[int, int, int]]:
+        """Return ``(shard, start, stop)`` for what a chunk is read from, in the order of its images."""
+        begin, end = self.span(lane, chunk)
+        total, found = len(self.view), []
+        place, left = (self.start(lane) + begin + self._turn) % max(total, 1), end - begin
+        while left:
+            number = int(np.searchsorted(self._starts, place, side="right")) - 1
+            first = int(self._starts[number])
+            stop = min(place + left, int(self._starts[number + 1]))
+            found.append((int(self._shards[number]), place - first, stop - first))
+            left -= stop - place
+            place = stop % total
+        return found
+
+    def _permutation(self, count: int, *address: int | str) -> npt.NDArray[np.int64]:
+        assert self.seed is not None  # a developer's invariant: an order that is kept has no permutations
+        drawn: npt.NDArray[np.int64] = torch.randperm(
+            count, generator=generator(self.seed, "stream", self.epoch, *address)
+        ).numpy()
+        return drawn
+
+
+class StreamBatches(Batches):
+    """The batches of a stream, in order, or shuffled anew for each epoch; see the head of this file.
+
+    Args:
+        images: the stream.
+        pixel_format: which pixel values stand for 0 and 1.
+        batch_size: images a batch, over all ranks; the last may be smaller.
+        device: where the batches are wanted.
+        seed: the seed of the shuffle; ``None`` keeps the order.
+        rank, world: of each batch this process takes the part ``rank`` of ``world`` equal ones. Images of a batch are in the
+            order of their lanes, so that a rank reads its own lanes only where ``world`` divides them.
+    """
+
+    def __init__(
+        self,
+        images: ImageStream,
+        pixel_format: PixelFormat,
+        batch_size: int,
+        device: torch.device | str = "cpu",
+        seed: int | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        assert images.view is not None  # a developer's invariant: made by `ImageStream.of`
+        self.images, self.format = images, pixel_format
+        self.batch_size, self.seed = batch_size, seed
+        self.device = torch.device(device)
+        self.rank, self.world = rank, world
+        self.view = images.view
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of ``epoch``, from the batch numbered ``start`` on.
+
+        Raises:
+            DamagedData: a shard, or an image in it, cannot be read, or a reader died.
+        """
+        order = Order(self.view, self.seed, epoch)
+        ahead = (
+            order.lanes * order.chunk // self.batch_size + 4
+        )  # steps by which reading is ahead: a chunk of every lane
+        chunks: dict[tuple[int, int], Future[Piece]] = {}
+        newest: dict[int, int] = {}
+        planned = start
+        with Reader(self.view) as reader:
+            for step in range(start, len(self)):
+                while planned < min(step + ahead, len(self)):
+                    for lane, chunk in self._needed(order, planned):
+                        if (lane, chunk) not in chunks:
+                            chunks[lane, chunk] = reader.submit(order.pieces(lane, chunk))
+                    planned += 1
+                batch = self._batch(order, step, chunks)
+                for lane, chunk in self._needed(order, step):
+                    newest[lane] = chunk
+                for lane, chunk in [key for key in chunks if key[1] < newest.get(key[0], 0)]:
+                    del chunks[lane, chunk]
+                yield batch
+
+    def _positions(self, step: int, lanes: int) -> npt.NDArray[np.int64]:
+        begin, end = step * self.batch_size, min((step + 1) * self.batch_size, self.count)
+        whole = np.arange(begin, end)
+        whole = whole[np.argsort(whole % lanes, kind="stable")]
+        return whole[len(whole) * self.rank // self.world : len(whole) * (self.rank + 1) // self.world]
+
+    def _needed(self, order: Order, step: int) -> list[tuple[int, int]]:
+        lanes, chunks, _ = order.places(self._positions(step, order.lanes))
+        return sorted(set(zip(lanes.tolist(), chunks.tolist(), strict=True)))
+
+    def _batch(self, order: Order, step: int, chunks: dict[tuple[int, int], Future[Piece]]) -> Batch:
+        positions = self._positions(step, order.lanes)
+        lanes, numbers, within = order.places(positions)
+        kind = self.view.shards.format
+        pixels = np.empty((len(positions), *kind.shape), dtype=kind.dtype)
+        ids, labels = np.empty(len(positions), dtype=np.int64), np.empty(len(positions), dtype=np.int64)
+        for lane, number in self._needed(order, step):
+            rows = np.flatnonzero((lanes == lane) & (numbers == number))
+            piece = result(chunks[lane, number])
+            taken = order.mixed(lane, number)[within[rows]]
+            pixels[rows], ids[rows], labels[rows] = piece.pixels[taken], piece.ids[taken], piece.labels[taken]
+        return Batch(
+            pixels=self.to_unit(as_tensor(pixels).to(self.device, non_blocking=True)),
+            labels=torch.from_numpy(labels).to(self.device, non_blocking=True),
+            ids=torch.from_numpy(ids).to(self.device, non_blocking=True),
+        )
+
+
+def batches_of(
+    images: ImageSet,
+    pixel_format: PixelFormat,
+    batch_size: int,
+    device: torch.device | str = "cpu",
+    seed: int | None = None,
+) -> Batches:
+    """Return the batches of images that are in memory or mapped, or of a stream; arguments as for :class:`Batches`."""
+    kind = StreamBatches if isinstance(images, ImageStream) else Batches
+    return kind(images, pixel_format, batch_size, device, seed)  # type: ignore[arg-type]
