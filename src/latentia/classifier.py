@@ -13,7 +13,7 @@ from latentia.core.noise import derive
 from latentia.core.spec import Spec
 from latentia.data.imageset import PixelFormat
 from latentia.model import Architecture, Autoencoder
-from latentia.parts.blocks import ResidualBlock
+from latentia.parts.blocks import Dropout, ResidualBlock
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Classifier(nn.Module):
         layers += [nn.SiLU()] if head.blocks else []
         layers += [nn.Flatten()]
         if head.hidden:
-            layers += [nn.Linear(flat, head.hidden), nn.SiLU(), nn.Dropout(head.dropout)]
+            layers += [nn.Linear(flat, head.hidden), nn.SiLU(), Dropout(head.dropout)]
         self.head = nn.Sequential(*layers, nn.Linear(head.hidden or flat, len(classes)))
 
     @property

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from latentia.classifier import Classifier
 from latentia.core.noise import Noise
+from latentia.core.ranks import whole
 from latentia.finetuning import FineTuning
 
 RAMP = 0.1  # share of training over which consistency rises to its weight
@@ -56,7 +57,7 @@ class Supervised:
         features = model.features(seen)
         scores = model.logits(features)
         known = labels >= 0
-        scale = known * (len(labels) / known.sum().clamp(min=1))
+        scale = _scale(known)
         right = (scores.argmax(1) == labels).float()
         terms = {"classification": F.cross_entropy(scores, labels.clamp(min=0), reduction="none") * scale}
         loss = terms["classification"]
@@ -74,7 +75,7 @@ class Supervised:
         with torch.no_grad():
             sure, pseudo = model(self.weak(pixels, noise.fork("weak"))).softmax(1).max(1)
         free = labels < 0
-        scale = free * (len(labels) / free.sum().clamp(min=1))
+        scale = _scale(free)
         confident = (sure >= self.how.threshold).float()
         weight = confident * min(1.0, progress / RAMP)
         target = pseudo
@@ -120,3 +121,9 @@ class Supervised:
         for parameter in model.parameters():
             parameter.requires_grad_(id(parameter) in trained)
         return groups
+
+
+def _scale(chosen: Tensor) -> Tensor:
+    """Return factors ``[B]`` by which a mean over the whole batch becomes the mean over its chosen images."""
+    all_chosen = whole(chosen)
+    return chosen * (len(all_chosen) / all_chosen.sum().clamp(min=1))

@@ -14,6 +14,8 @@ from latentia.api.reporting import answers_to_unlearned, attempt, write_report
 from latentia.api.saying import silent, to_stderr
 from latentia.classifier import Head
 from latentia.core.errors import Interrupted, UserError
+from latentia.core.launch import launch
+from latentia.core.ranks import join, one_first
 from latentia.data.imageset import ImageSet, encode_labels
 from latentia.data.labels import draw_labels, read_labels
 from latentia.data.load import all_but_test, load
@@ -78,12 +80,13 @@ def finetune(
     Raises:
         UserError: run, data, labels or an option is wrong. TrainingDiverged, Interrupted, StorageError: see there.
     """
-    tell = say or (silent if quiet else to_stderr)
+    tell = (say or (silent if quiet else to_stderr)) if launch().leads else silent
+    join()  # errors from here on are told once
     if resume is not None:
         unfinished = Run(RunFolder.open(resume))
         if unfinished.kind != "classifier":
             raise UserError(f"{resume} is no classifier's run: go on with latentia train --resume {resume}")
-        images = _finetune_images(unfinished, data)
+        images = one_first(lambda: _finetune_images(unfinished, data))
         folder, classifier = resume_finetune(resume, images, quiet=quiet, say=tell)
         done = _finished_classifier(Run(folder, classifier), figures, tell)
         return _with_control(done, images, figures, quiet, tell) if unfinished.description.get(WANTED) else done
@@ -106,7 +109,7 @@ def finetune(
         kept = {key: value for key, value in described["options"].items() if key != "split"}
         data_options = {**kept, **data_options, "split": split or ("all" if label_file is not None else "train")}
     choice = DataChoice(None if in_memory else os.fspath(location), data_options, described["split_seed"])
-    images = choose_images(source, location, choice)
+    images = one_first(lambda: choose_images(source, location, choice))
     if label_file is not None:
         chosen = read_labels(label_file, images)
     elif labels is None or isinstance(labels, int):
@@ -168,7 +171,7 @@ def _finetune_images(unfinished: Run, data: Any) -> ImageSet:
 
 
 def _finished_classifier(run: Run, figures: bool, say: Callable[[str], None], images: ImageSet | None = None) -> Run:
-    if figures:
+    if figures and launch().leads:
         shown = attempt(lambda: answers_to_unlearned(run, images), "pictures of its answers", say)
         name = f"classifier on {run.description['data']['source']}"
         attempt(lambda: draw_classifier(run.path / "figures", name, run.history, shown), "pictures", say)

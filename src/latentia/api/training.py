@@ -12,6 +12,8 @@ from latentia.api.finetuning import finetune
 from latentia.api.reporting import attempt, write_report
 from latentia.api.saying import silent, to_stderr
 from latentia.core.errors import UserError
+from latentia.core.launch import launch
+from latentia.core.ranks import join, lead, one_first
 from latentia.data.imageset import ImageSet
 from latentia.data.splits import SPLIT_SEED
 from latentia.data.stream import ImageStream
@@ -75,8 +77,9 @@ def train(
     Raises:
         UserError: data, preset or an option is wrong. TrainingDiverged, Interrupted, StorageError: see there.
     """
-    tell = say or (silent if quiet else to_stderr)
-    if resume is not None and RunFolder.open(resume).describe().get("kind") == "classifier":
+    tell = (say or (silent if quiet else to_stderr)) if launch().leads else silent
+    join()  # errors from here on are told once
+    if resume is not None and lead(lambda: RunFolder.open(resume).describe().get("kind")) == "classifier":
         return finetune(resume=resume, data=data, figures=figures, quiet=quiet, say=tell)
     if resume is not None:
         folder, model = resume_run(resume, data, validation=validation, quiet=quiet, say=tell)
@@ -87,7 +90,8 @@ def train(
     chosen = design(preset, asked.design)
     location = os.fspath(data) if isinstance(data, str | os.PathLike) else None
     choice = DataChoice(location, loadable(asked.data), split_seed, calibration)
-    train_images, held, apart = choice.parts(data, validation, quiet=quiet)
+    hush = quiet or launch().local_rank > 0
+    train_images, held, apart = one_first(lambda: choice.parts(data, validation, quiet=hush))
     if apart is not None:
         tell(f"{len(apart):,} images are set aside for calibration, {len(train_images):,} are trained on")
     prepare = None
@@ -117,7 +121,7 @@ def draw_figures(folder: RunFolder, model: Autoencoder, images: ImageSet) -> lis
 def _finished(
     folder: RunFolder, model: Autoencoder, data: Any, validation: Any, figures: bool, say: Callable[[str], None]
 ) -> Run:
-    if figures:
+    if figures and folder.writes:
         if not isinstance(data, ImageSet):
             described = folder.describe()["data"]
             choice = DataChoice.of(described)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import json
 import os
 import pkgutil
+import signal
 import sys
+import time
 import warnings
+from pathlib import Path
 
 import click
 
 import latentia
-from latentia.core.errors import LatentiaError, nearest
+from latentia.core.errors import Elsewhere, LatentiaError, Lost, UserError, nearest
+from latentia.core.launch import launch
 
 COMMANDS = "latentia.cli.commands"
 
@@ -39,7 +45,13 @@ class Commands(click.Group):
         """Return the command, or fail with the nearest name."""
         if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
             raise click.UsageError(f"there is no command {args[0]!r}{nearest(args[0], self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if launch().size > 1 and not getattr(command, "many_processes", False):
+            raise UserError(
+                f"latentia {name} runs as one process, not as {launch().size}: start it without torchrun "
+                "(train and finetune share their work among several)"
+            )
+        return name, command, rest
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -62,6 +74,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module="torch")
     try:
         code = cli.main(standalone_mode=False)
+        _part()
     except click.exceptions.Abort:
         code = _report("interrupted", 130)
     except click.UsageError as error:
@@ -69,8 +82,10 @@ def main() -> None:
         code = _report(f"{error.format_message().rstrip('.')}{context}", 2)
     except click.ClickException as error:
         code = _report(error.format_message(), error.exit_code)
+    except Elsewhere as error:
+        code = error.exit_code  # its process has told
     except LatentiaError as error:
-        code = _report(str(error), error.exit_code)
+        code = _report(str(error), error.exit_code, is_consequence=isinstance(error, Lost))
     except KeyboardInterrupt:
         code = _report("interrupted", 130)
     except BrokenPipeError:
@@ -81,6 +96,32 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _report(message: str, code: int) -> int:
-    print(f"latentia: {message}", file=sys.stderr)
+def _report(message: str, code: int, *, is_consequence: bool = False) -> int:
+    """Print ``message`` and return ``code``; of several processes with one message only the first prints it."""
+    if launch().size == 1 or _speaks(message, is_consequence):
+        print(f"latentia: {message}", file=sys.stderr, flush=True)
     return code
+
+
+def _speaks(message: str, is_consequence: bool) -> bool:
+    from latentia.core.ranks import joined
+
+    ranks = joined()
+    # the launcher ends all others as soon as one has ended; what is to be said is said before
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if path := os.environ.get("TORCHELASTIC_ERROR_FILE"):  # what the launcher shows at the end
+        entry = {"message": message, "extraInfo": {"timestamp": str(int(time.time())), "py_callstack": message}}
+        with contextlib.suppress(OSError):
+            Path(path).write_text(json.dumps({"message": entry}), encoding="utf-8")
+    if ranks is None:
+        return launch().leads
+    if is_consequence and ranks.has_said():
+        return False
+    return ranks.may_say(message)
+
+
+def _part() -> None:
+    if launch().size > 1:
+        from latentia.core.ranks import leave
+
+        leave()

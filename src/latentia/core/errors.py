@@ -42,6 +42,18 @@ class Interrupted(LatentiaError):
         self.exit_code = 128 + signal_number
 
 
+class Elsewhere(LatentiaError):
+    """Another process of this training has failed, with this message, and has told the user."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Lost(LatentiaError):
+    """Another process of this training is gone; the run can be resumed from what was saved last."""
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest of ``choices``, or an empty string when none is close."""
     close = difflib.get_close_matches(name.lower(), list(choices), n=1, cutoff=0.5)

@@ -17,7 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from latentia.core.launch import ALONE, Launch
 from latentia.core.noise import generator
+from latentia.core.ranks import computed
 from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.data.rows import is_on_disk
 
@@ -32,14 +34,25 @@ class Batch:
         pixels: float32 ``[B, C, H, W]`` in [0, 1].
         labels: int64 ``[B]``, -1 where unlabelled.
         ids: int64 ``[B]``.
+        total: the images of the whole batch, of which other processes may hold others; ``None``: it is all here.
+        counted: how many of the rows count, from the first; ``None``: all.
     """
 
     pixels: Tensor
     labels: Tensor
     ids: Tensor
+    total: int | None = None
+    counted: int | None = None
 
     def __len__(self) -> int:
-        return len(self.ids)
+        """Return the number of images in the whole batch."""
+        return len(self.ids) if self.total is None else self.total
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    own: Tensor  # positions of images, int64
+    total: int  # of the whole batch
 
 
 class Batches:
@@ -51,6 +64,7 @@ class Batches:
         batch_size: images a batch; the last may be smaller.
         device: where the batches are wanted.
         seed: the seed of the shuffle; ``None`` keeps the order.
+        place: which of the processes this is that share each batch.
     """
 
     def __init__(
@@ -60,8 +74,9 @@ class Batches:
         batch_size: int,
         device: torch.device | str = "cpu",
         seed: int | None = None,
+        place: Launch = ALONE,
     ) -> None:
-        self.images, self.format = images, pixel_format
+        self.images, self.format, self.place = images, pixel_format, place
         self.batch_size, self.seed = batch_size, seed
         self.device = torch.device(device)
         self.ids = torch.from_numpy(np.ascontiguousarray(images.ids))
@@ -85,12 +100,8 @@ class Batches:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of ``epoch``, from the batch numbered ``start`` on."""
         order, labels, ids = (values.to(self.home) for values in (self.order(epoch), self.labels, self.ids))
-        for chosen, pixels in self._gather(torch.split(order, self.batch_size)[start:]):
-            yield Batch(
-                pixels=self.to_unit(pixels),
-                labels=labels[chosen].to(self.device, non_blocking=True),
-                ids=ids[chosen].to(self.device, non_blocking=True),
-            )
+        for rows, pixels in self._own(torch.split(order, self.batch_size)[start:]):
+            yield self._as_batch(pixels, labels[rows.own], ids[rows.own], rows.total)
 
     def order(self, epoch: int) -> Tensor:
         """Return the positions of the images in the order of ``epoch``, int64 ``[N]``."""
@@ -107,6 +118,22 @@ class Batches:
         if self.format.low:
             unit -= self.format.low
         return unit.mul_(1.0 / (self.format.high - self.format.low))
+
+    def _own(self, batches: tuple[Tensor, ...]) -> Iterator[tuple[_Rows, Tensor]]:
+        """Yield for each whole batch of positions those that this process computes, and their stored pixels."""
+        shares = tuple(_Rows(whole[computed(self.place, len(whole))], len(whole)) for whole in batches)
+        for rows, (_, pixels) in zip(shares, self._gather(tuple(rows.own for rows in shares)), strict=True):
+            yield rows, pixels
+
+    def _as_batch(self, stored: Tensor, labels: Tensor, ids: Tensor, total: int) -> Batch:
+        share = self.place.share(total)
+        return Batch(
+            pixels=self.to_unit(stored),
+            labels=labels.to(self.device, non_blocking=True),
+            ids=ids.to(self.device, non_blocking=True),
+            total=total,
+            counted=share.stop - share.start,
+        )
 
     def _choose_gather(self) -> Callable[[tuple[Tensor, ...]], Iterator[tuple[Tensor, Tensor]]]:
         if is_on_disk(self.images.pixels):

@@ -10,6 +10,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.atomic import MARK, storage_errors, write_json
+from latentia.core.errors import LatentiaError
 
 IN_PROCESS = 300  # files up to which worker processes are not worth their start
 
@@ -49,6 +51,11 @@ def map_files(
                 for result in pool.map(_call, [(function, job) for job in jobs], chunksize=chunk):
                     results.append(result)
                     bar.update()
+            except BrokenProcessPool:
+                raise LatentiaError(
+                    f"a process that was {title} has ended before its time (killed, or out of memory?), so nothing was kept of "
+                    "them: start again, with more free memory or a smaller --size"
+                ) from None
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

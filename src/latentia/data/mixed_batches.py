@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from latentia.core.launch import ALONE, Launch
 from latentia.core.noise import generator
+from latentia.core.ranks import computed
 from latentia.data.batches import Batch, Batches
 from latentia.data.imageset import ImageSet, PixelFormat
 
@@ -30,6 +32,7 @@ class MixedBatches(Batches):
         seed: the seed of the order.
         guesses: int64 ``[N]``, a guessed class for unlabelled images, -1 where there is none; a guess ``k`` travels in a
             batch's labels as ``-2 - k``.
+        place: which of the processes this is that share each batch.
     """
 
     def __init__(
@@ -41,8 +44,9 @@ class MixedBatches(Batches):
         device: torch.device | str = "cpu",
         seed: int = 0,
         guesses: Tensor | None = None,
+        place: Launch = ALONE,
     ) -> None:
-        super().__init__(images, pixel_format, max(batch_size, 2), device, seed)
+        super().__init__(images, pixel_format, max(batch_size, 2), device, seed, place)
         self._order_seed = seed
         self.labelled = (self.labels >= 0).nonzero().flatten()
         self.unlabelled = (self.labels < 0).nonzero().flatten()
@@ -68,12 +72,9 @@ class MixedBatches(Batches):
         chosen = torch.cat([labelled, others], dim=1)[start:].to(self.home)
         repeats = torch.cat([labelled_turns, turns], dim=1)[start:].to(self.home)
         known, ids = self.labels.to(self.home), self.ids.to(self.home)
-        for (positions, pixels), turn in zip(self._gather(chosen.unbind()), repeats, strict=True):
-            yield Batch(
-                pixels=self.to_unit(pixels),
-                labels=known[positions].to(self.device, non_blocking=True),
-                ids=(ids[positions] + (turn << TURN)).to(self.device, non_blocking=True),
-            )
+        for (rows, pixels), turn in zip(self._own(chosen.unbind()), repeats, strict=True):
+            turns = turn[computed(self.place, rows.total)]
+            yield self._as_batch(pixels, known[rows.own], ids[rows.own] + (turns << TURN), rows.total)
 
     def _stream(self, positions: Tensor, size: int, epoch: int, name: str) -> tuple[Tensor, Tensor]:
         """Return positions and their turns, ``[steps, size]`` each: one shuffle after another."""

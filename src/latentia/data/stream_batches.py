@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from latentia.core.launch import ALONE, Launch
 from latentia.core.noise import generator
+from latentia.core.ranks import computed
 from latentia.data.batches import Batch, Batches, as_tensor
 from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.data.reading import Reader, result
@@ -143,8 +145,8 @@ class StreamBatches(Batches):
         batch_size: images a batch, over all ranks; the last may be smaller.
         device: where the batches are wanted.
         seed: the seed of the shuffle; ``None`` keeps the order.
-        rank, world: of each batch this process takes the part ``rank`` of ``world`` equal ones. Images of a batch are in the
-            order of their lanes, so that a rank reads its own lanes only where ``world`` divides them.
+        place: which of the processes this is that share each batch. Images of a batch are in the order of their lanes, so
+            that each reads its own lanes only where their number divides by that of the processes.
     """
 
     def __init__(
@@ -154,14 +156,13 @@ class StreamBatches(Batches):
         batch_size: int,
         device: torch.device | str = "cpu",
         seed: int | None = None,
-        rank: int = 0,
-        world: int = 1,
+        place: Launch = ALONE,
     ) -> None:
         assert images.view is not None  # a developer's invariant: made by `ImageStream.of`
         self.images, self.format = images, pixel_format
         self.batch_size, self.seed = batch_size, seed
         self.device = torch.device(device)
-        self.rank, self.world = rank, world
+        self.place = place
         self.view = images.view
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
@@ -192,10 +193,9 @@ class StreamBatches(Batches):
                 yield batch
 
     def _positions(self, step: int, lanes: int) -> npt.NDArray[np.int64]:
-        begin, end = step * self.batch_size, min((step + 1) * self.batch_size, self.count)
-        whole = np.arange(begin, end)
+        whole = np.arange(step * self.batch_size, min((step + 1) * self.batch_size, self.count))
         whole = whole[np.argsort(whole % lanes, kind="stable")]
-        return whole[len(whole) * self.rank // self.world : len(whole) * (self.rank + 1) // self.world]
+        return whole[computed(self.place, len(whole))]
 
     def _needed(self, order: Order, step: int) -> list[tuple[int, int]]:
         lanes, chunks, _ = order.places(self._positions(step, order.lanes))
@@ -212,11 +212,9 @@ class StreamBatches(Batches):
             piece = result(chunks[lane, number])
             taken = order.mixed(lane, number)[within[rows]]
             pixels[rows], ids[rows], labels[rows] = piece.pixels[taken], piece.ids[taken], piece.labels[taken]
-        return Batch(
-            pixels=self.to_unit(as_tensor(pixels).to(self.device, non_blocking=True)),
-            labels=torch.from_numpy(labels).to(self.device, non_blocking=True),
-            ids=torch.from_numpy(ids).to(self.device, non_blocking=True),
-        )
+        stored = as_tensor(pixels).to(self.device, non_blocking=True)
+        total = min(self.batch_size, self.count - step * self.batch_size)
+        return self._as_batch(stored, torch.from_numpy(labels), torch.from_numpy(ids), total)
 
 
 def batches_of(
@@ -225,7 +223,8 @@ def batches_of(
     batch_size: int,
     device: torch.device | str = "cpu",
     seed: int | None = None,
+    place: Launch = ALONE,
 ) -> Batches:
     """Return the batches of images that are in memory or mapped, or of a stream; arguments as for :class:`Batches`."""
     kind = StreamBatches if isinstance(images, ImageStream) else Batches
-    return kind(images, pixel_format, batch_size, device, seed)  # type: ignore[arg-type]
+    return kind(images, pixel_format, batch_size, device, seed, place)  # type: ignore[arg-type]

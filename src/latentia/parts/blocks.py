@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+
+from latentia.core.ranks import is_shared, own, shared_images
 
 
 class ResidualBlock(nn.Module):
@@ -21,3 +24,17 @@ class ResidualBlock(nn.Module):
         """Return the features, changed."""
         changed: Tensor = self.project(self.activation(self.mix(self.activation(features))))
         return features + changed
+
+
+class Dropout(nn.Dropout):
+    """Dropout that turns off the same features however many processes share a batch.
+
+    Each draws for the whole batch and takes its own rows.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the features, some of them zero while training."""
+        if not (self.training and self.p and is_shared()):
+            return super().forward(features)
+        kept = torch.empty(shared_images(), *features.shape[1:], dtype=features.dtype, device=features.device)
+        return features * own(kept.bernoulli_(1 - self.p).div_(1 - self.p))

@@ -17,6 +17,7 @@ import numpy as np
 from latentia.classifier import Classifier, Head
 from latentia.core.errors import UserError
 from latentia.core.notebook import Printed
+from latentia.core.ranks import lead
 from latentia.data.imageset import ImageSet
 from latentia.finetuning import FineTuning
 from latentia.tasks.finetune import own_labels, resume_finetune, start_finetune
@@ -113,6 +114,11 @@ def find_control(path: Path) -> Path | None:
     return None
 
 
+def _state_of_control(path: Path) -> tuple[str | None, str | None]:
+    begun = find_control(path)
+    return (None, None) if begun is None else (str(begun), RunFolder(begun).describe().get("status"))
+
+
 def train_control(
     path: Path, images: ImageSet, *, quiet: bool = False, say: Callable[[str], None] = lambda text: None
 ) -> tuple[RunFolder, Classifier]:
@@ -124,10 +130,10 @@ def train_control(
         quiet: no progress.
         say: told what a person should know.
     """
-    begun = find_control(path)
+    begun, status = lead(lambda: _state_of_control(path))  # one looks for all: the next moment it may be there
     if begun is not None:
-        if RunFolder(begun).describe().get("status") == "finished":
-            return RunFolder(begun), load_classifier(begun)
+        if status == "finished":
+            return RunFolder(Path(begun)), load_classifier(Path(begun))
         return resume_finetune(begun, images, quiet=quiet, say=say)
     described = RunFolder.open(path).describe()
     how = FineTuning.from_fields(described["finetuning"], owner="finetuning")

@@ -17,6 +17,8 @@ import torch
 from latentia.classifier import LINEAR, Classifier, Head, build_classifier
 from latentia.core.atomic import write_bytes, write_json
 from latentia.core.errors import UserError
+from latentia.core.launch import ALONE, launch
+from latentia.core.ranks import Ranks, joined, lead
 from latentia.data.batches import Batches
 from latentia.data.imageset import ImageSet
 from latentia.data.labels import Labels, read_labels
@@ -29,8 +31,8 @@ from latentia.tasks.calibration import fit_temperature, keep_temperature, temper
 from latentia.tasks.predict import LABELS
 from latentia.tasks.probe import fit_probe
 from latentia.tasks.spreading import spread_labels
-from latentia.training.device import describe_device, resolve_device
-from latentia.training.run import DataChoice, describe_data, fit_in_folder
+from latentia.training.device import describe_device, describe_devices, resolve_device
+from latentia.training.run import DataChoice, check_same_images, describe_data, describe_processes, fit_in_folder
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import FineTuneSettings
 from latentia.training.storage import load_classifier, model_description, save_model
@@ -78,6 +80,7 @@ def start_finetune(
     model = classifier_from(source, labels.classes, how, head, settings.seed)
     settings = _with_epochs(settings, shown, how)
     device = resolve_device(settings.device)
+    check_same_images(shown)
     description = {
         "kind": "classifier",
         "preset": "classifier",
@@ -92,15 +95,21 @@ def start_finetune(
             "labels": {"count": labels.count, "of each class": labels.counts(), "notes": list(labels.notes)},
         },
         "origin": {"from": origin, "scratch": how.scratch},
+        **describe_processes(),
         **(notes or {}),
     }
-    folder = RunFolder.create(Path(runs), f"{Path(images.source).stem or 'images'}-classifier", description)
-    _write_labels(folder.path / LABELS, images, labels)
-    write_json(folder.path / "model.json", model_description(model))
-    save_model(folder.path / "last", model)  # where the run began, so that it can begin again after a kill
+
+    def begin() -> str:
+        made = RunFolder.create(Path(runs), f"{Path(images.source).stem or 'images'}-classifier", description)
+        _write_labels(made.path / LABELS, images, labels)
+        write_json(made.path / "model.json", model_description(model))
+        save_model(made.path / "last", model)  # where the run began, so that it can begin again after a kill
+        return str(made.path)
+
+    folder = RunFolder(Path(lead(begin)), writes=launch().leads)
     for line in (*images.notes, *labels.notes):
         say(line)
-    say(f"{describe(labels, how, len(images))}; on {describe_device(device)}, in {folder.path}")
+    say(f"{describe(labels, how, len(images))}; on {describe_devices(device)}, in {folder.path}")
     _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet)
     return folder, model.cpu().eval()
 
@@ -113,8 +122,8 @@ def resume_finetune(
     Raises:
         UserError: no classifier's run, another process trains in it, or the images are not the ones it began with.
     """
-    folder = RunFolder.open(path)
-    described = folder.describe()
+    folder = RunFolder(Path(path), writes=launch().leads)
+    described = RunFolder.open(path).describe()
     try:
         how = FineTuning.from_fields(described["finetuning"], owner="finetuning")
         settings = FineTuneSettings.from_fields(described["settings"], owner="settings")
@@ -133,9 +142,10 @@ def resume_finetune(
     if shown.fingerprint != before["fingerprint"]:
         raise changed
     model = load_classifier(folder.path / "last").train()
-    write_json(folder.path / "model.json", model_description(model))
+    if folder.writes:
+        write_json(folder.path / "model.json", model_description(model))
     device = resolve_device(settings.device)
-    say(f"resuming {folder.path} on {describe_device(device)}")
+    say(f"resuming {folder.path} on {describe_devices(device)}")
     _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet)
     return folder, model.cpu().eval()
 
@@ -184,13 +194,16 @@ def make_trainer(
     settings: FineTuneSettings,
     device: torch.device,
     quiet: bool = False,
+    ranks: Ranks | None = None,
 ) -> Trainer:
-    """Return the trainer of a classifier; ``images`` carry ``labels`` and no others."""
+    """Return the trainer of a classifier; ``images`` carry ``labels`` and no others, ``ranks`` share them."""
     unlabelled = _learns_from_unlabelled(images, how)
     model.to(device)
+    place = launch() if ranks is not None else ALONE
     if not unlabelled:
         known = images.select(np.flatnonzero(labels.numbers >= 0))
-        batches = Batches(known, model.format, min(settings.batch_size, 128), device, seed=settings.seed)
+        size = min(settings.batch_size, 128)
+        batches = Batches(known, model.format, size, device, seed=settings.seed, place=place)
     else:
         guesses = None
         if how.spreading and how.consistency:
@@ -204,9 +217,10 @@ def make_trainer(
             device,
             seed=settings.seed,
             guesses=guesses,
+            place=place,
         )
     objective = Supervised(how, unlabelled=unlabelled)
-    return Trainer(model, objective, batches, None, settings, device, quiet=quiet)
+    return Trainer(model, objective, batches, None, settings, device, quiet=quiet or not place.leads, ranks=ranks)
 
 
 def describe(labels: Labels, how: FineTuning, count: int) -> str:
@@ -233,16 +247,31 @@ def _fit_in_folder(
     folder: RunFolder,
     quiet: bool,
 ) -> None:
-    if how.mode == "probe":
-        probe = fit_probe(model.to(device), images, labels, seed=settings.seed)
-        figures = {"loss": probe.loss, "accuracy": probe.accuracy}
-        folder.rewind_metrics([{"epoch": 1, "images": labels.count, "train": figures}])
-        save_model(folder.path, model.cpu())
-        keep_temperature(folder.path, fit_temperature(probe.logits, probe.numbers), "out-of-fold logits")
-        folder.update(status="finished", best_epoch=1, seconds=0.0, penalty=1.0 / probe.strength)
+    ranks = joined()
+    if how.mode == "probe":  # closed-form work on frozen features: the leading process does it
+        lead(lambda: _fit_probe(model, images, labels, settings, device, folder))
+        if ranks is not None:
+            ranks.spread(model)
         return
-    fit_in_folder(make_trainer(model, images, labels, how, settings, device, quiet), folder)
-    keep_temperature(folder.path, _temperature(model, images, how, settings.seed), "answers that survive augmentation")
+    fit_in_folder(make_trainer(model, images, labels, how, settings, device, quiet, ranks), folder)
+    sure = "answers that survive augmentation"
+    lead(lambda: keep_temperature(folder.path, _temperature(model, images, how, settings.seed), sure))
+
+
+def _fit_probe(
+    model: Classifier,
+    images: ImageSet,
+    labels: Labels,
+    settings: FineTuneSettings,
+    device: torch.device,
+    folder: RunFolder,
+) -> None:
+    probe = fit_probe(model.to(device), images, labels, seed=settings.seed)
+    figures = {"loss": probe.loss, "accuracy": probe.accuracy}
+    folder.rewind_metrics([{"epoch": 1, "images": labels.count, "train": figures}])
+    save_model(folder.path, model.cpu())
+    keep_temperature(folder.path, fit_temperature(probe.logits, probe.numbers), "out-of-fold logits")
+    folder.update(status="finished", best_epoch=1, seconds=0.0, penalty=1.0 / probe.strength)
 
 
 def _temperature(model: Classifier, images: ImageSet, how: FineTuning, seed: int) -> float:

@@ -66,14 +66,20 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
+    path: Path,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+    read: tuple[dict[str, Tensor], dict[str, Any]] | None = None,
 ) -> tuple[Progress, dict[str, Tensor] | None, dict[str, Tensor], list[dict[str, Any]]]:
     """Bring module and optimiser to the saved state; return progress, averages, running sums and history.
+
+    ``read`` is what ``path`` holds, where that was read already.
 
     Raises:
         UserError: the file is missing, damaged, or belongs to another model.
     """
-    tensors, metadata = load_tensors(path)
+    tensors, metadata = read or load_tensors(path)
     try:
         progress = Progress(**metadata["progress"])
         plain, groups = metadata["optimizer"]["plain"], metadata["optimizer"]["groups"]

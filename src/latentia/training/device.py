@@ -8,14 +8,29 @@ from collections.abc import Iterator
 import torch
 
 from latentia.core.errors import UserError
+from latentia.core.launch import launch
 
 
 def resolve_device(name: str) -> torch.device:
     """Return the device called ``name``; ``auto`` is CUDA, then MPS, then the CPU.
 
+    Of several processes on a machine each has the GPU of its own number; a GPU that is named by number is shared by all.
+
     Raises:
-        UserError: no such device, or none here.
+        UserError: no such device, or none here, or too few of them.
     """
+    place = launch()
+    if place.size > 1 and name in ("auto", "cuda", "mps") and (name == "mps" or not torch.cuda.is_available()):
+        if name != "auto":
+            raise UserError(f"several processes cannot train on {name!r} here: use --device cpu, or one process")
+        return torch.device("cpu")
+    if place.size > 1 and name in ("auto", "cuda"):
+        if place.local_size > torch.cuda.device_count():
+            raise UserError(
+                f"there are {place.local_size} processes and {torch.cuda.device_count()} GPUs on this machine: "
+                "start at most one process for each GPU, or train with --device cpu"
+            )
+        return torch.device("cuda", place.local_rank)
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -29,6 +44,10 @@ def resolve_device(name: str) -> torch.device:
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
+    if device.type == "cuda" and place.local_size > 1 and place.local_size <= torch.cuda.device_count():
+        raise UserError(
+            f"each process has a GPU of its own, so --device {name} cannot be the GPU of all: use --device cuda"
+        )
     if not available.get(device.type, False):
         raise UserError(f"the device {name!r} is not available on this machine: use --device auto or cpu")
     return device
@@ -41,6 +60,12 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cpu":
         return f"cpu ({torch.get_num_threads()} threads)"
     return str(device)
+
+
+def describe_devices(device: torch.device) -> str:
+    """Return this process's device, and how many processes there are where there are several, in words."""
+    size = launch().size
+    return describe_device(device) + (f" in each of {size} processes" if size > 1 else "")
 
 
 def autocast_dtype(device: torch.device, precision: str) -> torch.dtype | None:

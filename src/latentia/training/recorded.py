@@ -6,6 +6,7 @@ replay writes them and runs the recorded kernels (a CUDA graph). So the numbers 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
@@ -74,7 +75,9 @@ class RecordedStep:
         return self._terms
 
     def _start(self, batch: Batch, address: tuple[int | str, ...]) -> None:
-        self._batch = Batch(batch.pixels.clone(), batch.labels.clone(), batch.ids.clone())
+        self._batch = dataclasses.replace(
+            batch, pixels=batch.pixels.clone(), labels=batch.labels.clone(), ids=batch.ids.clone()
+        )
         self._keys = Keys(len(address), batch.pixels.device)
         self.module.zero_grad(set_to_none=True)
 
@@ -98,6 +101,6 @@ def cuda_graph(function: Callable[[], None]) -> Callable[[], None]:
     """
     graph = torch.cuda.CUDAGraph()
     torch.cuda.synchronize()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # threads of NCCL look at the device meanwhile
         function()
     return graph.replay

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from latentia.core.atomic import write_json
-from latentia.core.errors import Interrupted, LatentiaError, UserError
+from latentia.core.errors import Interrupted, LatentiaError, Lost, UserError
+from latentia.core.launch import launch
+from latentia.core.ranks import joined, lead, one_first
 from latentia.data.imageset import ImageSet
 from latentia.data.load import set_aside, training_parts
 from latentia.data.splits import SPLIT_SEED
@@ -17,7 +19,7 @@ from latentia.data.stream_batches import batches_of
 from latentia.model import Architecture, Autoencoder
 from latentia.objective import Objective
 from latentia.presets import Design
-from latentia.training.device import describe_device, resolve_device
+from latentia.training.device import describe_device, describe_devices, resolve_device
 from latentia.training.initial import initial_model
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import TrainSettings
@@ -101,8 +103,9 @@ def start_run(
     """
     settings = settings.for_images(len(train), design.optimizer)
     device = resolve_device(settings.device)
+    check_same_images(train, validation)
     model = initial_model(design.architecture, train, settings.seed)
-    origin = prepare(model) if prepare is not None else {}
+    origin: dict[str, Any] = {} if prepare is None else lead(lambda: prepare(model))
     # the trainer first: a wrong name is found out before a folder is made
     trainer = _trainer(model, design.objective, train, validation, settings, device, quiet)
     description = {
@@ -114,16 +117,22 @@ def start_run(
         "device": describe_device(device),
         "data": describe_data(train, validation, choice, calibration),
         **({"origin": origin} if origin else {}),
+        **describe_processes(),
         **(notes or {}),
     }
-    if place is None:
-        folder = RunFolder.create(Path(runs), f"{Path(train.source).stem or 'images'}-{design.preset}", description)
-    else:
-        folder = RunFolder.at(place, description)
-    write_json(folder.path / "model.json", model_description(model))
-    if origin:
-        save_model(folder.path / "last", model)  # where the run began, so that it can begin again after a kill
-    say(f"training on {describe_device(device)}, in {folder.path}")
+
+    def begin() -> str:
+        if place is None:
+            made = RunFolder.create(Path(runs), f"{Path(train.source).stem or 'images'}-{design.preset}", description)
+        else:
+            made = RunFolder.at(place, description)
+        write_json(made.path / "model.json", model_description(model))
+        if origin:
+            save_model(made.path / "last", model)  # where the run began, so that it can begin again after a kill
+        return str(made.path)
+
+    folder = RunFolder(Path(lead(begin)), writes=launch().leads)
+    say(f"training on {describe_devices(device)}, in {folder.path}")
     for note in train.notes:
         say(note)
     fit_in_folder(trainer, folder)
@@ -143,8 +152,8 @@ def resume_run(
     Raises:
         UserError: no run folder, another process is training in it, or the images are not the ones it began with.
     """
-    folder = RunFolder.open(path)
-    described = folder.describe()
+    folder = RunFolder(Path(path), writes=launch().leads)
+    described = lead(lambda: RunFolder.open(path).describe())
     try:
         described_data = described["data"]
         choice = DataChoice.of(described_data)
@@ -153,17 +162,18 @@ def resume_run(
         objective = Objective.from_json(described["objective"])
     except KeyError as error:
         raise UserError(f"{folder.path / 'run.json'} lacks {error}: it is no training run") from None
-    train, held = choice.load(data, validation)
+    train, held = one_first(lambda: choice.load(data, validation))
     _check_same_data(folder.path, described_data, train, held)
     device = resolve_device(settings.device)
     model = initial_model(architecture, train, settings.seed)
-    if "origin" in described:
+    if "origin" in described and folder.writes:  # the others get it from this process
         from latentia.training.storage import load_state, load_tensors
 
         beginning = folder.path / "last" / "model.safetensors"
         load_state(model, load_tensors(beginning)[0], beginning)
-    write_json(folder.path / "model.json", model_description(model))
-    say(f"resuming {folder.path} on {describe_device(device)}")
+    if folder.writes:
+        write_json(folder.path / "model.json", model_description(model))
+    say(f"resuming {folder.path} on {describe_devices(device)}")
     trainer = _trainer(model, objective, train, held, settings, device, quiet)
     fit_in_folder(trainer, folder)
     return folder, model.cpu().eval()
@@ -192,6 +202,20 @@ def _content(images: ImageSet) -> dict[str, Any]:
     return {"count": len(images), "fingerprint": images.fingerprint}
 
 
+def describe_processes() -> dict[str, int]:
+    """Return what ``run.json`` says of the processes that train together; nothing of one alone."""
+    return {"processes": launch().size} if launch().size > 1 else {}
+
+
+def check_same_images(*parts: ImageSet | None) -> None:
+    """Raise a :class:`UserError` where this process has other images than the one that leads."""
+    own = [None if part is None else part.fingerprint for part in parts]
+    if lead(lambda: own) != own:
+        raise UserError(
+            f"process {launch().rank} has other images than process 0: every machine needs the same files under the same path"
+        )
+
+
 def _trainer(
     model: Autoencoder,
     objective: Objective,
@@ -201,15 +225,16 @@ def _trainer(
     device: Any,
     quiet: bool,
 ) -> Trainer:
-    batches = batches_of(train, model.format, settings.batch_size, device, seed=settings.seed)
-    together = max(settings.batch_size, 256)
-    held = batches_of(validation, model.format, together, device) if validation is not None else None
-    return Trainer(model, objective, batches, held, settings, device, quiet=quiet)
+    place, ranks, held = launch(), joined(), None
+    batches = batches_of(train, model.format, settings.batch_size, device, seed=settings.seed, place=place)
+    if validation is not None:
+        held = batches_of(validation, model.format, max(settings.batch_size, 256), device, place=place)
+    return Trainer(model, objective, batches, held, settings, device, quiet=quiet or not place.leads, ranks=ranks)
 
 
 def fit_in_folder(trainer: Trainer, folder: RunFolder) -> None:
     """Take up what ``folder`` holds of this training, bring it to its end there, and write down how it ended."""
-    folder.lock()
+    lead(folder.lock)
     trainer.folder = folder
     try:
         trainer.restore()
@@ -218,6 +243,9 @@ def fit_in_folder(trainer: Trainer, folder: RunFolder) -> None:
     except Interrupted:
         folder.update(status="interrupted")
         raise
+    except Lost as error:
+        folder.update(status="interrupted")
+        raise Lost(f"{error}: go on with --resume {folder.path}") from error
     except LatentiaError as error:
         folder.update(status=f"failed: {error}")
         raise

@@ -24,10 +24,11 @@ class RunFolder:
     Attributes:
         path: the folder. It holds ``run.json`` (what was run), ``metrics.jsonl`` (a line an epoch), ``model.json`` and
             ``model.safetensors`` (the best weights), ``last/`` (the state to resume from) and ``figures/``.
+        writes: whether this process may write there; of several that train together one may, the others know the path.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
         self._lock: IO[str] | None = None
 
     @classmethod
@@ -78,7 +79,8 @@ class RunFolder:
 
     def update(self, **values: Any) -> None:
         """Change entries of ``run.json``."""
-        write_json(self.path / "run.json", {**self.describe(), **values})
+        if self.writes:
+            write_json(self.path / "run.json", {**self.describe(), **values})
 
     def lock(self) -> None:
         """Claim the folder for this process until it ends.
@@ -86,6 +88,8 @@ class RunFolder:
         Raises:
             UserError: another process trains in it.
         """
+        if not self.writes:
+            return
         handle = (self.path / "last" / "lock").open("w")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -119,6 +123,10 @@ class RunFolder:
         """Where the state to resume from is kept."""
         return self.path / "last" / "checkpoint.safetensors"
 
+    def is_begun(self) -> bool:
+        """Return whether there is a state to resume from."""
+        return self.checkpoint.is_file()
+
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""
         path = self.path / "metrics.jsonl"
@@ -142,6 +150,8 @@ class RunFolder:
 
     def rewind_metrics(self, records: list[dict[str, Any]]) -> None:
         """Let ``metrics.jsonl`` hold ``records`` and nothing else."""
+        if not self.writes:
+            return
         from latentia.core.atomic import write_bytes
 
         write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records).encode())

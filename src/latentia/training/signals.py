@@ -7,11 +7,17 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from latentia.core.errors import Lost
+
 
 class StopSignals:
-    """Remembers the first SIGINT or SIGTERM while it is entered; a second one interrupts at once."""
+    """Remembers the first SIGINT or SIGTERM while it is entered; a second one interrupts at once.
 
-    def __init__(self) -> None:
+    Not so when ``patient``: a launcher of many processes sends signals as it pleases, and kills what does not end.
+    """
+
+    def __init__(self, patient: bool = False) -> None:
+        self.patient = patient
         self.received: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -24,10 +30,12 @@ class StopSignals:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(value, Lost):
+            return  # the launcher ends this process by SIGTERM soon; what happened is told before
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is not None and not self.patient:
             raise KeyboardInterrupt
         self.received = number

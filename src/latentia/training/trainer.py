@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from latentia.core.errors import Interrupted, TrainingDiverged
 from latentia.core.noise import Noise, derive
+from latentia.core.ranks import Ranks, sharing
 from latentia.data.batches import Batch, Batches
 from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from latentia.training.device import autocast_dtype, flushed_denormals
@@ -24,7 +25,8 @@ from latentia.training.run_folder import RunFolder
 from latentia.training.schedule import factor
 from latentia.training.settings import TrainSettings
 from latentia.training.signals import StopSignals
-from latentia.training.storage import save_tensors
+from latentia.training.storage import load_tensors, save_tensors
+from latentia.training.team import Team
 from latentia.training.tensorboard import Scalars, need_tensorboard
 
 
@@ -61,6 +63,7 @@ class Trainer:
         device: where module and batches are.
         folder: where the run is kept; ``None`` keeps nothing on disk.
         quiet: print nothing.
+        ranks: the processes that train together, among whom ``train`` and ``validation`` are shared; ``None``: this alone.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Trainer:
         device: torch.device,
         folder: RunFolder | None = None,
         quiet: bool = False,
+        ranks: Ranks | None = None,
     ) -> None:
         self.module, self.objective = module.to(device), objective
         self.train, self.validation = train, validation
@@ -85,6 +89,8 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.best_state: dict[str, Tensor] | None = None
         self._sums: dict[str, Tensor] = {}
+        self._summed = 0  # images whose terms are in the sums
+        self._diverges = False
         self._scalars: Scalars | None = None
         if settings.tensorboard:
             need_tensorboard()  # before a folder is made
@@ -93,15 +99,23 @@ class Trainer:
         recordable = all(getattr(part, "recordable", True) for part in self.module.modules())
         if device.type == "cuda" and settings.graph == "auto" and recordable:
             self._recorded = RecordedStep(self.module, self._pass, settings.seed)
+        self.team = None if ranks is None else Team(ranks, self._trained())
+        if ranks is not None:
+            ranks.spread(self.module)
 
     def restore(self) -> None:
         """Take up the state that the folder holds, where it holds one; see :class:`Progress`."""
-        if self.folder is None or not self.folder.checkpoint.is_file():
+        folder, team = self.folder, self.team
+        if folder is None or not self._holds_state():
             return
-        loaded = load_checkpoint(self.folder.checkpoint, self.module, self.optimizer, self.device)
+        read = load_tensors(folder.checkpoint) if team is None else team.read(folder.checkpoint)
+        loaded = load_checkpoint(folder.checkpoint, self.module, self.optimizer, self.device, read)
         self.progress, average, self._sums, self.history = loaded
         self.average = average if self.settings.ema else None
-        self.folder.rewind_metrics(self.history)
+        self._summed = min(self.progress.position * self.train.batch_size, self.train.count)
+        if team is not None and not team.place.leads:
+            self._sums, self._summed = {name: torch.zeros_like(value) for name, value in self._sums.items()}, 0
+        folder.rewind_metrics(self.history)
 
     def fit(self) -> list[dict[str, Any]]:
         """Train until the last epoch, or until ``patience`` runs out; return one record for each epoch.
@@ -116,7 +130,7 @@ class Trainer:
         with (
             flushed_denormals(),
             torch.random.fork_rng(devices=devices),
-            StopSignals() as signals,
+            StopSignals(patient=self.team is not None) as signals,
             ProgressBar(self.settings.epochs, self.train.count, done, self.quiet) as bar,
         ):
             while not self.progress.finished:
@@ -129,12 +143,12 @@ class Trainer:
         epoch, started = self.progress.epoch, time.monotonic()
         images_at_start, saved = self.progress.position * self.train.batch_size, started
         for batch in self.train.epoch(epoch, start=self.progress.position):
-            self._add(self.train_step(batch, epoch))
+            self._add(self.train_step(batch, epoch), batch.counted)
             self.progress.position += 1
             self.progress.step += 1
             if bar.advance(len(batch)):
-                bar.show(epoch, self._running_loss())
-            if signals.received is not None or time.monotonic() - saved > self.settings.checkpoint_seconds:
+                self._show(bar, epoch)
+            if self._is_time_to_save(signals, saved):
                 now = time.monotonic()
                 self.progress.seconds += now - saved
                 saved = now
@@ -143,7 +157,19 @@ class Trainer:
         trained = time.monotonic()
         self.progress.seconds += trained - saved
         self._close_epoch(self.train.count - images_at_start, trained - started, bar)
+        if self.team is not None:
+            self.team.settle(stop=signals.received)
         self._stop_if_asked(signals)
+
+    def _is_time_to_save(self, signals: StopSignals, saved: float) -> bool:
+        due = time.monotonic() - saved > self.settings.checkpoint_seconds
+        if self.team is None:
+            return signals.received is not None or due
+        leads = self.team.place.leads
+        save, diverges = self.team.wishes(stop=signals.received, save=due and leads, diverged=self._diverges)
+        if diverges:
+            raise self._diverged("the loss is no longer finite")
+        return save or self.team.stop is not None
 
     def train_step(self, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """Take one step of the optimiser; return the terms of each image."""
@@ -154,6 +180,8 @@ class Trainer:
         for group, base in zip(self.optimizer.param_groups, self._base_rates, strict=True):
             group["lr"] = base * rate if share >= group.get("starts", 0.0) else 0.0
         terms = self._gradients(batch, epoch, share)
+        if self.team is not None:
+            self.team.add_gradients()
         if settings.clip:
             nn.utils.clip_grad_norm_(self.module.parameters(), settings.clip)
         self.optimizer.step()
@@ -176,13 +204,18 @@ class Trainer:
     def _can_replay(self, batch: Batch, share: float) -> bool:
         if self._recorded is None or len(batch) != self.train.batch_size or not self.objective.steady(share):
             return False
+        if self.team is not None and self.team.ranks.exchanged:
+            return False  # what processes exchange within a pass cannot be recorded
         return self._recorded.due() and self._recorded.fits(batch)
 
     def _pass(self, batch: Batch, noise: Noise, share: float = 1.0) -> dict[str, Tensor]:
-        with self._precision():
+        with self._precision(), self._shared(batch):
             terms = self.objective(self.module, batch.pixels, batch.labels, noise, share)
-        self.optimizer.zero_grad(set_to_none=True)
-        terms["loss"].mean().backward()  # type: ignore[no-untyped-call]
+            loss = terms["loss"].mean()
+            if self.team is not None:  # the same mean, over the images of all processes
+                loss = terms["loss"][: batch.counted].sum() / len(batch)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
         return terms
 
     @torch.no_grad()
@@ -194,17 +227,21 @@ class Trainer:
         with self._averaged_weights():
             for batch in self.validation:
                 noise = Noise(self.settings.seed, batch.ids, "validation")
-                with self._precision():
+                with self._precision(), self._shared(batch):
                     figures = self.objective.evaluate(self.module, batch.pixels, batch.labels, noise)
                 for name, values in figures.items():
-                    total = values.sum(dtype=self._sum_dtype)
+                    total = values[: batch.counted].sum(dtype=self._sum_dtype)
                     sums[name] = sums[name] + total if name in sums else total
         self.module.train()
+        sums = sums if self.team is None else self.team.sums(sums)
         return {name: float(total) / len(self.validation.images) for name, total in sums.items()}
 
     def _close_epoch(self, images: int, seconds: float, bar: ProgressBar) -> None:
         progress, settings = self.progress, self.settings
-        self._check_finite()
+        if self.team is not None:
+            self._sums = self.team.sums(self._sums)
+            self.team.check_alike()
+        self._check_finite(self._sums)
         record: dict[str, Any] = {
             "epoch": progress.epoch + 1,
             "images": (progress.epoch + 1) * self.train.count,
@@ -222,72 +259,88 @@ class Trainer:
         better = headline < progress.best or self.validation is None
         if better:
             progress.best, progress.best_epoch = headline, progress.epoch + 1
-        progress.epoch, progress.position, self._sums = progress.epoch + 1, 0, {}
+        progress.epoch, progress.position, self._sums, self._summed = progress.epoch + 1, 0, {}, 0
         stale = progress.epoch - progress.best_epoch
         progress.finished = progress.epoch >= settings.epochs or bool(settings.patience and stale >= settings.patience)
         self.history.append(record)
         if better:
             self.best_state = self._copy_of_weights(averaged=True)
-            if self.folder is not None:
-                save_tensors(self.folder.path / "model.safetensors", self.best_state)
-        self._save()
-        if self.folder is not None:
-            self.folder.append_metrics(record)
-            if self.settings.tensorboard:
-                self._scalars = self._scalars or Scalars(self.folder.path, len(self.history) - 1)
-                self._scalars.add(record)
+        self._write(lambda folder: self._write_epoch(folder, record, better))
         bar.epoch_line(record)
 
+    def _write_epoch(self, folder: RunFolder, record: dict[str, Any], better: bool) -> None:
+        if better and self.best_state is not None:
+            save_tensors(folder.path / "model.safetensors", self.best_state)
+        self._write_state(folder, {})
+        folder.append_metrics(record)
+        if self.settings.tensorboard:
+            self._scalars = self._scalars or Scalars(folder.path, len(self.history) - 1)
+            self._scalars.add(record)
+
     def _save(self) -> None:
-        if self.folder is None:
+        sums = self._sums if self.team is None else self.team.sums(self._sums)
+        self._check_finite(sums)
+        self._write(lambda folder: self._write_state(folder, sums))
+
+    def _write_state(self, folder: RunFolder, sums: dict[str, Tensor]) -> None:
+        save_checkpoint(folder.checkpoint, self.module, self.optimizer, self.average, sums, self.progress, self.history)
+
+    def _write(self, write: Callable[[RunFolder], None]) -> None:
+        """Let the leading process write into the folder; that it failed is known to all."""
+        folder = self.folder
+        if folder is None:
             return
-        self._check_finite()
-        save_checkpoint(
-            self.folder.checkpoint,
-            self.module,
-            self.optimizer,
-            self.average,
-            self._sums,
-            self.progress,
-            self.history,
-        )
+        if self.team is None:
+            write(folder)
+        else:
+            self.team.ranks.lead(lambda: write(folder))
 
     def _stop_if_asked(self, signals: StopSignals) -> None:
-        if signals.received is None or self.progress.finished:
+        received = signals.received if self.team is None else self.team.stop
+        if received is None or self.progress.finished:
             return
         if self.folder is None:
-            raise Interrupted(f"training was interrupted in epoch {self.progress.epoch + 1}", signals.received)
+            raise Interrupted(f"training was interrupted in epoch {self.progress.epoch + 1}", received)
         raise Interrupted(
             f"training was interrupted in epoch {self.progress.epoch + 1} and its state saved: "
             f"go on with --resume {self.folder.path}",
-            signals.received,
+            received,
         )
 
-    def _check_finite(self) -> None:
-        sums_finite = all(bool(torch.isfinite(value)) for value in self._sums.values())
+    def _check_finite(self, sums: dict[str, Tensor]) -> None:
+        sums_finite = all(bool(torch.isfinite(value)) for value in sums.values())
         if not sums_finite or not all(bool(torch.isfinite(p).all()) for p in self.module.parameters()):
             raise self._diverged("the loss or a weight is no longer finite")
 
+    def _holds_state(self) -> bool:
+        folder = self.folder
+        if folder is None:
+            return False
+        return folder.is_begun() if self.team is None else self.team.ranks.lead(folder.is_begun)
+
     def _diverged(self, what: str) -> TrainingDiverged:
         kept = "nothing was saved yet"
-        if self.folder is not None and self.folder.checkpoint.is_file():
-            kept = f"the last good state is kept in {self.folder.path}"
+        if self._holds_state():
+            kept = f"the last good state is kept in {self.folder.path}"  # type: ignore[union-attr]
         return TrainingDiverged(
             f"training stopped in epoch {self.progress.epoch + 1}, step {self.progress.step}: {what}; {kept}; "
             f"try a lower --learning-rate than {self.settings.learning_rate:g}, or --clip 1"
         )
 
-    def _running_loss(self) -> float:
-        seen = self.progress.position * self.train.batch_size
-        loss = float(self._sums["loss"]) / max(min(seen, self.train.count), 1)
-        if not math.isfinite(loss):
+    def _show(self, bar: ProgressBar, epoch: int) -> None:
+        """Show the running loss, of this process's images where there are several."""
+        loss = float(self._sums["loss"]) / max(self._summed, 1)
+        if math.isfinite(loss):
+            bar.show(epoch, loss)
+        elif self.team is None:
             raise self._diverged(f"the loss is {loss}")
-        return loss
+        self._diverges = not math.isfinite(loss)
 
-    def _add(self, terms: dict[str, Tensor]) -> None:
+    def _add(self, terms: dict[str, Tensor], counted: int | None) -> None:
         for name, values in terms.items():
-            total = values.detach().sum(dtype=self._sum_dtype)
+            total = values.detach()[:counted].sum(dtype=self._sum_dtype)
             self._sums[name] = self._sums[name] + total if name in self._sums else total
+        self._summed += len(values[:counted])
 
     @property
     def _sum_dtype(self) -> torch.dtype:
@@ -299,6 +352,9 @@ class Trainer:
             groups: list[dict[str, Any]] = choose(self.module, self.settings)
             return groups
         return [{"params": [parameter for parameter in self.module.parameters() if parameter.requires_grad]}]
+
+    def _trained(self) -> list[Tensor]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
@@ -331,6 +387,11 @@ class Trainer:
         finally:
             self.module.load_state_dict(own)
 
+    def _shared(self, batch: Batch) -> contextlib.AbstractContextManager[Any]:
+        if self.team is None:
+            return contextlib.nullcontext()
+        return sharing(self.team.ranks, len(batch))
+
     def _precision(self) -> contextlib.AbstractContextManager[Any]:
         if self._autocast is None:
             return contextlib.nullcontext()
@@ -338,10 +399,8 @@ class Trainer:
 
     def _take_best_weights(self) -> None:
         if self.best_state is None and self.folder is not None:
-            from latentia.training.storage import load_tensors
-
-            path: Path = self.folder.path / "model.safetensors"
-            self.best_state, _ = load_tensors(path)
+            path = self.folder.path / "model.safetensors"
+            self.best_state, _ = load_tensors(path) if self.team is None else self.team.read(path)
         if self.best_state is not None:
             self.module.load_state_dict(self.best_state)
         self.module.eval()

@@ -15,6 +15,7 @@ import torch
 
 from latentia import load
 from latentia.core.errors import DamagedData, UserError
+from latentia.core.launch import Launch
 from latentia.data import stream, stream_batches
 from latentia.data.batches import Batches
 from latentia.data.shards.packing import pack
@@ -106,7 +107,7 @@ def test_ranks_together_read_the_batches_of_one(shards: Path, world: int, seed: 
     images = images_of(shards)
     alone = [batch.ids.tolist() for batch in StreamBatches(images, images.format, 32, seed=seed)]
     ranks = [
-        [batch.ids.tolist() for batch in StreamBatches(images, images.format, 32, "cpu", seed, rank, world)]
+        [b.ids[: b.counted].tolist() for b in StreamBatches(images, images.format, 32, "cpu", seed, Launch(rank, world))]
         for rank in range(world)
     ]
     together = [[number for part in parts for number in part] for parts in zip(*ranks, strict=True)]
@@ -124,7 +125,7 @@ def test_a_rank_reads_its_own_lanes_only(shards: Path, monkeypatch: pytest.Monke
         return pieces(self, lane, chunk)
 
     monkeypatch.setattr(Order, "pieces", noted)
-    list(StreamBatches(images, images.format, 32, seed=0, rank=1, world=4).epoch(0))
+    list(StreamBatches(images, images.format, 32, seed=0, place=Launch(1, 4)).epoch(0))
     assert set(asked) - {2, 3} <= {1} and asked.count(1) == 1  # the last batch is smaller, so it is divided elsewhere
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from latentia.cli.options import AugmentedCommand, data_options, parse_size, settings_options
+from latentia.core.launch import launch
 from latentia.finetuning import FineTuning
 from latentia.training.settings import FineTuneSettings
 
@@ -57,6 +58,8 @@ def command(ctx: click.Context, /, run: str | None, data: str | None, resume: st
             quiet=quiet,
             options={**ctx.obj, **given},
         )
+    if not launch().leads:
+        return
     click.echo(done.summary())
     beside = done.control
     if beside is not None:
@@ -64,3 +67,6 @@ def command(ctx: click.Context, /, run: str | None, data: str | None, resume: st
             click.echo(done.beside_control())
         click.echo(f"control: {beside.path}")
     click.echo(done.path)
+
+
+command.many_processes = True  # type: ignore[attr-defined]

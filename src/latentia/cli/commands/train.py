@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from latentia.cli.options import DesignCommand, parse_size, read_weights, training_options
+from latentia.core.launch import launch
 
 
 @click.command(cls=DesignCommand, name="train")
@@ -60,5 +61,9 @@ def command(ctx: click.Context, /, data: str | None, resume: str | None, **given
             options=options,
             **seed,
         )
-    click.echo(run.summary())
-    click.echo(run.path)
+    if launch().leads:
+        click.echo(run.summary())
+        click.echo(run.path)
+
+
+command.many_processes = True  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from latentia.core.errors import UserError
 from latentia.core.noise import Noise
+from latentia.core.ranks import is_shared, own, whole
 from latentia.parts.base import Bottleneck, BottleneckModule, Shape
 from latentia.parts.code import Code
 
@@ -73,15 +74,22 @@ class _Vq(BottleneckModule):
             accept_image_fmap=True,
             rotation_trick=False,
             commitment_weight=0.0,
+            sync_codebook=False,  # by hand below, to the bit
         )
 
     def forward(self, features: Tensor, noise: Noise | None = None) -> Code:
         continuous = self.project(features)
-        quantised = self.quantiser(continuous)[0] if self.training else self.nearest(continuous)
+        quantised = self._learn(continuous) if self.training else self.nearest(continuous)
         commitment = (continuous - quantised.detach()).square().flatten(1).sum(1)
         if continuous.requires_grad and not quantised.requires_grad:  # the library passes gradients while training only
             quantised = continuous + (quantised - continuous).detach()
         return Code(quantised, terms={"commitment": commitment})
+
+    def _learn(self, continuous: Tensor) -> Tensor:
+        if not is_shared():
+            return self.quantiser(continuous)[0]
+        # every process lets its codebook follow the whole batch, so that all hold the one that a single process would hold
+        return own(self.quantiser(whole(continuous.detach()))[0])
 
     def nearest(self, z: Tensor) -> Tensor:
         # by hand: the library asks here whether its codebook is begun, which no exporter can follow

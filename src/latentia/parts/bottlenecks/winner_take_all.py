@@ -11,6 +11,7 @@ import dataclasses
 from torch import Tensor
 
 from latentia.core.noise import Noise
+from latentia.core.ranks import whole
 from latentia.parts.base import Bottleneck, BottleneckModule, Shape
 from latentia.parts.bottlenecks._project import code_shape, projection
 from latentia.parts.code import Code
@@ -58,7 +59,7 @@ class _WinnerTakeAll(BottleneckModule):
             winners = units.amax(dim=(2, 3), keepdim=True)
             units = units * (units >= winners)
         if self.training and self.lifetime < 1:
-            active = max(1, round(self.lifetime * len(units)))
-            least = winners.topk(active, dim=0).values[-1]
+            rivals = whole(winners.detach())
+            least = rivals.topk(max(1, round(self.lifetime * len(rivals))), dim=0).values[-1]
             units = units * (winners >= least)
         return Code(units)

@@ -10,6 +10,7 @@ import dataclasses
 
 from torch import Tensor
 
+from latentia.core.ranks import whole
 from latentia.parts.base import Bound, View
 from latentia.parts.code import Code, per_image
 
@@ -57,4 +58,4 @@ class Elbo(Bound):
         if kl.ndim == 1:
             return kl.clamp_min(self.free_bits)
         # max(mean over the batch, free bits) for each unit; the same for every image of the batch
-        return kl.mean(0).clamp_min(self.free_bits).sum().expand(len(kl))
+        return whole(kl).mean(0).clamp_min(self.free_bits).sum().expand(len(kl))

@@ -8,6 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from latentia.parts.base import Encoder, Shape
+from latentia.parts.blocks import Dropout
 from latentia.parts.encoders._halving import Halving
 
 
@@ -41,7 +42,7 @@ class _ConvEncoder(nn.Module):
             nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1) for before, after in pairwise(widths)
         )
         self.activation = nn.SiLU()
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
 
     def forward(self, images: Tensor) -> Tensor:
         features = images

@@ -8,6 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from latentia.parts.base import Encoder, Shape
+from latentia.parts.blocks import Dropout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,7 @@ class _DenseEncoder(nn.Module):
         widths = (channels * height * width, *spec.widths)
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.activation = nn.SiLU()
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
 
     def forward(self, images: Tensor) -> Tensor:
         features = images.flatten(1)

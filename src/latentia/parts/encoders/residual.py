@@ -13,7 +13,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from latentia.parts.base import Encoder, Shape
-from latentia.parts.blocks import ResidualBlock
+from latentia.parts.blocks import Dropout, ResidualBlock
 from latentia.parts.encoders._halving import Halving
 
 
@@ -51,7 +51,7 @@ class _ResidualEncoder(nn.Module):
             layers.append(nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1))
             coarsest = level == len(spec.widths) - 1
             layers += [ResidualBlock(after) for _ in range(spec.blocks if coarsest else spec.blocks // 2)]
-            layers += [nn.SiLU(), nn.Dropout(spec.dropout)]
+            layers += [nn.SiLU(), Dropout(spec.dropout)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, images: Tensor) -> Tensor:

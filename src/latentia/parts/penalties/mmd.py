@@ -11,6 +11,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from latentia.core.ranks import whole
 from latentia.parts.base import Penalty, View
 from latentia.parts.code import Code
 
@@ -25,15 +26,16 @@ class Mmd(Penalty):
 
     def __call__(self, view: View, code: Code) -> Tensor:
         """Return one value for the batch, ``[]``; 0 for a single image."""
-        codes = code.vector()
-        drawn = view.model.prior.sample(view.noise.fork("mmd"), view.model).flatten(1).to(codes)
-        count, units = codes.shape
+        units = code.vector()
+        drawn = whole(view.model.prior.sample(view.noise.fork("mmd"), view.model).flatten(1).to(units))
+        codes = whole(units)
+        count, length = codes.shape
         if count < 2:
-            return codes.sum() * 0.0
-        own = _kernel(codes, codes, units) + _kernel(drawn, drawn, units)
+            return (codes.sum() + drawn.sum()) * 0.0
+        own = _kernel(codes, codes, length) + _kernel(drawn, drawn, length)
         apart = 1.0 - torch.eye(count, device=codes.device)
         within = (own * apart).sum() / (count * (count - 1))
-        return within - 2.0 * _kernel(codes, drawn, units).mean()
+        return within - 2.0 * _kernel(codes, drawn, length).mean()
 
 
 def _kernel(first: Tensor, second: Tensor, units: int) -> Tensor:

@@ -1,0 +1,247 @@
+"""Several processes, started by torchrun, train as one would: real processes over gloo, killed and interrupted too."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from latentia import open_run, train
+
+HERE = Path(__file__).parent
+SMALL = {"widths": "4,8", "bottleneck.hidden": 0, "decoder.hidden": 0, "latent_dim": 3}
+BASE: dict[str, Any] = {"options": SMALL, "epochs": 2, "batch_size": 16, "seed": 1}
+# 45 training images in batches of 16: three processes share 16, 16 and 13, and 5 validation images
+WANTED: dict[str, dict[str, Any]] = {
+    "cae": {"preset": "cae", "optimizer": "adam", "clip": 0.5, "options": {**SMALL, "encoder.dropout": 0.2}},
+    "dae": {"preset": "dae", "ema": 0.9, "options": {"encoder.widths": "8"}},
+    "tiny": {"preset": "cae", "batch_size": 43},  # the last batch of two images is shared by three
+    "free-bits": {"preset": "vae", "options": {**SMALL, "bound": "elbo:free_bits=0.5"}},
+    "wae": {"preset": "wae-mmd"},
+    "vq": {"preset": "vq-vae", "options": {"widths": "4,8", "latent_dim": 3, "codebook_size": 8}},
+    "lifetime": {"preset": "winner-take-all", "options": {"widths": "4,8", "bottleneck.lifetime": 0.3}},
+    "classifier": {"preset": "cae", "finetune": {"epochs": 2, "batch_size": 10, "augmentation": "shift"}},
+}
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Return a function that starts Python in so many processes; what still runs at the end is stopped."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(processes: int, *words: object) -> subprocess.Popen[str]:
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes]
+        line = [sys.executable, *map(str, [*(launcher if processes > 1 else []), *words])]
+        process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.terminate()  # the launcher ends those that it has started
+        process.communicate()
+
+
+def finished(process: subprocess.Popen[str], seconds: float = 120) -> tuple[str, str]:
+    """Return what a process printed."""
+    return process.communicate(timeout=seconds)
+
+
+def test_three_processes_take_the_steps_of_one(start: Start, tmp_path: Path) -> None:
+    """Whatever mixes the images of a batch: statistics over it, codebooks, dropout, pseudo-labels, gradients of uneven shares."""
+    from together import run_all  # type: ignore[import-not-found]
+
+    wanted = {name: {**BASE, **options} for name, options in WANTED.items()}
+    (tmp_path / "wanted.json").write_text(json.dumps(wanted))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "three").mkdir()
+    process = start(3, HERE / "together.py", tmp_path / "wanted.json", tmp_path / "three")
+    run_all(copy.deepcopy(wanted), tmp_path / "one")
+    _, errors = finished(process)
+    assert process.returncode == 0, errors
+    for name in wanted:
+        one, three = (json.loads((tmp_path / place / f"{name}.json").read_text()) for place in ("one", "three"))
+        for first, second in zip(one, three, strict=True):
+            for part in {"train", "validation"} & set(first):
+                for term, value in first[part].items():
+                    assert second[part][term] == pytest.approx(value, rel=1e-4, abs=1e-6), (name, part, term)
+        weights = [np.load(tmp_path / "three" / f"{name}-{rank}.npz") for rank in range(3)]
+        for key, alone in np.load(tmp_path / "one" / f"{name}-0.npz").items():
+            assert np.array_equal(weights[0][key], weights[1][key]) and np.array_equal(weights[0][key], weights[2][key])
+            np.testing.assert_allclose(weights[0][key], alone, rtol=2e-2, atol=2e-4, err_msg=f"{name} {key}")
+        assert len(list((tmp_path / "three" / name).iterdir())) == len(list((tmp_path / "one" / name).iterdir()))
+
+
+OPTIONS = ["--encoder.widths", "8,16", "--batch-size", "100", "--checkpoint-seconds", "0.05", "--no-figures"]
+
+
+def command(*words: object) -> list[object]:
+    return ["-m", "latentia", "train", *words]
+
+
+def wait_for(found: Any, process: subprocess.Popen[str], seconds: float = 60) -> Any:
+    started = time.monotonic()
+    while process.poll() is None and time.monotonic() - started < seconds:
+        if value := found():
+            return value
+        time.sleep(0.01)
+    raise AssertionError(finished(process))
+
+
+def workers(process: subprocess.Popen[str]) -> list[int]:
+    """Return the ids of the processes that torchrun has started."""
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def losses(folder: Path) -> list[float]:
+    return [record["validation"]["loss"] for record in open_run(folder).history]
+
+
+def said(errors: str, text: str) -> list[str]:
+    """Return the lines of ours that hold ``text``; torchrun repeats what it is told at its end."""
+    return [line for line in errors.splitlines() if line.startswith("latentia: ") and text in line]
+
+
+def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path: Path) -> None:
+    """Two processes, one of them killed; resumed by three, interrupted; resumed by one: the curve is that of one alone."""
+    words = ["digits", *OPTIONS, "--epochs", "12", "--runs", tmp_path / "cut"]
+    process = start(2, *command(*words))
+    state = wait_for(lambda: next(tmp_path.glob("cut/*/last/checkpoint.safetensors"), None), process)
+    (folder,) = (tmp_path / "cut").iterdir()
+    os.kill(workers(process)[1], signal.SIGKILL)
+    _, errors = finished(process, 30)
+    assert process.returncode != 0
+    (line,) = said(errors, "")
+    assert line == (
+        "latentia: another process of this training has ended (killed, or out of memory?) or cannot be reached; what was "
+        f"saved last is whole: go on with --resume {folder}"
+    )
+    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+
+    before = state.stat().st_mtime
+    process = start(3, *command("--resume", folder, "--no-figures"))
+    wait_for(lambda: state.stat().st_mtime > before, process)
+    process.send_signal(signal.SIGTERM)
+    _, errors = finished(process, 30)
+    (line,) = said(errors, "")
+    assert "its state saved: go on with --resume" in line
+    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+
+    train(resume=folder, quiet=True, figures=False)
+    options = {"encoder.widths": "8,16", "batch_size": 100, "epochs": 12}
+    whole = train("digits", options=options, runs=tmp_path / "whole", quiet=True, figures=False)
+    np.testing.assert_allclose(losses(folder), losses(whole.path), rtol=1e-3)
+    assert len(losses(folder)) == 12
+    assert not list(folder.rglob("*.tmp-*"))
+
+
+def test_only_the_first_process_speaks_and_writes(start: Start, tmp_path: Path) -> None:
+    words = ["digits", *OPTIONS, "--epochs", "1", "--runs", tmp_path / "runs"]
+    process = start(2, *command(*words))
+    output, errors = finished(process)
+    assert process.returncode == 0, errors
+    (folder,) = (tmp_path / "runs").iterdir()
+    lines = output.splitlines()
+    assert lines[-1] == str(folder)
+    assert lines.count(str(folder)) == 1 and output.count("best epoch") == 1
+    assert errors.count("epoch   1/1") == 1
+    assert "in each of 2 processes" in errors
+    described = json.loads((folder / "run.json").read_text())
+    assert (described["status"], described["processes"]) == ("finished", 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "no-such-place"], "latentia: 'no-such-place' is neither a file or folder"),
+        (["train", "digits", "--preset", "ceo"], "latentia: there is no preset called 'ceo'"),
+        (
+            ["crossval", "digits"],
+            "latentia: latentia crossval runs as one process, not as 2: start it without torchrun (train and finetune share "
+            "their work among several)",
+        ),
+    ],
+)
+def test_an_error_is_told_once(start: Start, words: list[str], message: str) -> None:
+    process = start(2, "-m", "latentia", *words)
+    _, errors = finished(process, 60)
+    assert process.returncode != 0
+    (line,) = said(errors, "")
+    assert line.startswith(message)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("nan", "the loss or a weight is no longer finite; the last good state is kept in"),
+        ("full", "the disk is full: free some space there; what stood there before is untouched"),
+        ("memory", "there is not enough memory for this"),
+    ],
+)
+def test_what_befalls_one_process_ends_all_with_one_sentence(
+    start: Start, tmp_path: Path, fault: str, message: str
+) -> None:
+    words = ["train", "digits", *OPTIONS, "--epochs", "8", "--runs", tmp_path / "runs"]
+    process = start(2, HERE / "faulty.py", fault, tmp_path, *words)
+    _, errors = finished(process, 60)
+    assert process.returncode != 0
+    (line,) = said(errors, "")
+    assert message in line
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert not list(folder.rglob("*.tmp-*"))
+    done = [sys.executable, *map(str, command("--resume", folder, "--no-figures", "--quiet"))]
+    assert subprocess.run(done, check=False, capture_output=True).returncode == 0
+    assert len(losses(folder)) == 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("processes", "number"), [(1, signal.SIGTERM), (1, signal.SIGKILL), (2, signal.SIGTERM)])
+def test_a_signal_in_the_middle_of_a_checkpoint(start: Start, tmp_path: Path, processes: int, number: int) -> None:
+    words = [
+        HERE / "faulty.py",
+        "slow",
+        tmp_path,
+        "train",
+        "digits",
+        *OPTIONS,
+        "--epochs",
+        "3",
+        "--runs",
+        tmp_path / "runs",
+    ]
+    process = start(processes, *words)
+    mark = tmp_path / "writing"
+    state = wait_for(lambda: next(tmp_path.glob("runs/*/last/checkpoint.safetensors"), None), process)
+    wait_for(mark.exists, process)
+    kept = state.read_bytes()
+    process.send_signal(number)
+    _, errors = finished(process, 60)
+    folder = state.parent.parent
+    if number == signal.SIGKILL:
+        assert process.returncode == -number
+        assert state.read_bytes() == kept
+    else:
+        assert process.returncode != 0
+        (line_said,) = said(errors, "")
+        assert "its state saved: go on with --resume" in line_said
+        assert not list(folder.rglob("*.tmp-*"))
+    done = [sys.executable, *map(str, command("--resume", folder, "--no-figures", "--quiet"))]
+    assert subprocess.run(done, check=False, capture_output=True).returncode == 0
+    assert len(losses(folder)) == 3
+    assert not list(folder.rglob("*.tmp-*"))
