@@ -209,8 +209,9 @@ class Trainer:
         return self._recorded.due() and self._recorded.fits(batch)
 
     def _pass(self, batch: Batch, noise: Noise, share: float = 1.0) -> dict[str, Tensor]:
-        with self._precision(), self._shared(batch):
-            terms = self.objective(self.module, batch.pixels, batch.labels, noise, share)
+        with self._shared(batch):
+            with self._precision():
+                terms = self.objective(self.module, batch.pixels, batch.labels, noise, share)
             loss = terms["loss"].mean()
             if self.team is not None:  # the same mean, over the images of all processes
                 loss = terms["loss"][: batch.counted].sum() / len(batch)
