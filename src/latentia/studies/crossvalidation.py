@@ -36,7 +36,7 @@ from latentia.studies.workers import (
 from latentia.training.asked import DATA_OPTIONS, separate
 from latentia.training.device import describe_device, resolve_device
 from latentia.training.run_folder import RunFolder
-from latentia.training.trainer import settings_json
+from latentia.training.settings import settings_json
 
 
 def crossvalidate(

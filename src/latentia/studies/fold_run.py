@@ -27,8 +27,8 @@ from latentia.tasks.reconstruct import reconstruct
 from latentia.training.device import resolve_device
 from latentia.training.run import DataChoice, start_run
 from latentia.training.run_folder import RunFolder
+from latentia.training.settings import settings_from
 from latentia.training.storage import load_model, save_tensors
-from latentia.training.trainer import settings_from
 
 
 @dataclasses.dataclass(frozen=True)

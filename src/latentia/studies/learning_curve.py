@@ -33,8 +33,7 @@ from latentia.tasks.apply import check_fit, over
 from latentia.tasks.finetune import finetune_in_memory
 from latentia.tasks.shallow import CLASSIFIERS, SPACES, Spaces, shallow_answers
 from latentia.training.run_folder import RunFolder
-from latentia.training.settings import FineTuneSettings
-from latentia.training.trainer import settings_json
+from latentia.training.settings import FineTuneSettings, settings_json
 
 ROWS = (PRETRAINED, SCRATCH, *(f"{space}-{classifier}" for space in SPACES for classifier in CLASSIFIERS))
 DEFAULT_ROWS = (PRETRAINED, SCRATCH, "codes-logistic", "pixels-logistic", "pixels-svm", "pca-logistic", "pca-svm")

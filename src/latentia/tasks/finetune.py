@@ -34,9 +34,9 @@ from latentia.tasks.spreading import spread_labels
 from latentia.training.device import describe_device, describe_devices, resolve_device
 from latentia.training.run import DataChoice, check_same_images, describe_data, describe_processes, fit_in_folder
 from latentia.training.run_folder import RunFolder
-from latentia.training.settings import FineTuneSettings
+from latentia.training.settings import FineTuneSettings, settings_json
 from latentia.training.storage import load_classifier, model_description, save_model
-from latentia.training.trainer import Trainer, settings_json
+from latentia.training.trainer import Trainer
 
 Say = Callable[[str], None]
 

@@ -22,9 +22,9 @@ from latentia.presets import Design
 from latentia.training.device import describe_device, describe_devices, resolve_device
 from latentia.training.initial import initial_model
 from latentia.training.run_folder import RunFolder
-from latentia.training.settings import TrainSettings
+from latentia.training.settings import TrainSettings, settings_from, settings_json
 from latentia.training.storage import model_description, save_model
-from latentia.training.trainer import Trainer, settings_from, settings_json
+from latentia.training.trainer import Trainer
 
 Say = Callable[[str], None]
 
@@ -103,7 +103,7 @@ def start_run(
     """
     settings = settings.for_images(len(train), design.optimizer)
     device = resolve_device(settings.device)
-    check_same_images(train, validation)
+    check_same_images(train, validation, calibration)
     model = initial_model(design.architecture, train, settings.seed)
     origin: dict[str, Any] = {} if prepare is None else lead(lambda: prepare(model))
     # the trainer first: a wrong name is found out before a folder is made

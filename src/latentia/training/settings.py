@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from latentia.core.spec import Spec, option
 
@@ -78,3 +78,13 @@ class FineTuneSettings(TrainSettings):
         if self.epochs:
             return self
         return dataclasses.replace(self, epochs=max(15, min(MOST_EPOCHS, math.ceil(1500 / steps_in_epoch))))
+
+
+def settings_from(values: dict[str, Any]) -> TrainSettings:
+    """Return the settings that ``run.json`` holds."""
+    return TrainSettings.from_fields(values, owner="settings")
+
+
+def settings_json(settings: TrainSettings) -> dict[str, Any]:
+    """Return the settings as JSON values."""
+    return dataclasses.asdict(settings)

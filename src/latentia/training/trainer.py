@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from latentia.core.noise import Noise, derive
 from latentia.core.ranks import Ranks, sharing
 from latentia.data.batches import Batch, Batches
 from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from latentia.training.contract import TrainingObjective
 from latentia.training.device import autocast_dtype, flushed_denormals
 from latentia.training.optimizers import build_optimizer
 from latentia.training.progress import ProgressBar
@@ -28,23 +28,6 @@ from latentia.training.signals import StopSignals
 from latentia.training.storage import load_tensors, save_tensors
 from latentia.training.team import Team
 from latentia.training.tensorboard import Scalars, need_tensorboard
-
-
-class TrainingObjective(Protocol):
-    """What the trainer asks of an objective."""
-
-    headline: str
-
-    def __call__(
-        self, model: Any, pixels: Tensor, labels: Tensor | None, noise: Noise, progress: float = 1.0
-    ) -> dict[str, Tensor]:
-        """Return the named terms of each image, ``[B]``; ``loss`` is minimised."""
-
-    def evaluate(self, model: Any, pixels: Tensor, labels: Tensor | None, noise: Noise) -> dict[str, Tensor]:
-        """Return the terms and figures by which validation judges, ``[B]`` each."""
-
-    def steady(self, progress: float) -> bool:
-        """Return whether from this share of training on, the loss depends on batch and noise alone."""
 
 
 class Trainer:
@@ -405,13 +388,3 @@ class Trainer:
         if self.best_state is not None:
             self.module.load_state_dict(self.best_state)
         self.module.eval()
-
-
-def settings_from(values: dict[str, Any]) -> TrainSettings:
-    """Return the settings that ``run.json`` holds."""
-    return TrainSettings.from_fields(values, owner="settings")
-
-
-def settings_json(settings: TrainSettings) -> dict[str, Any]:
-    """Return the settings as JSON values."""
-    return dataclasses.asdict(settings)
