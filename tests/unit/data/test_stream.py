@@ -107,7 +107,10 @@ def test_ranks_together_read_the_batches_of_one(shards: Path, world: int, seed: 
     images = images_of(shards)
     alone = [batch.ids.tolist() for batch in StreamBatches(images, images.format, 32, seed=seed)]
     ranks = [
-        [b.ids[: b.counted].tolist() for b in StreamBatches(images, images.format, 32, "cpu", seed, Launch(rank, world))]
+        [
+            b.ids[: b.counted].tolist()
+            for b in StreamBatches(images, images.format, 32, "cpu", seed, Launch(rank, world))
+        ]
         for rank in range(world)
     ]
     together = [[number for part in parts for number in part] for parts in zip(*ranks, strict=True)]
