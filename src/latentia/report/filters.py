@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from latentia.report.style import frame, new_figure, styled, title
+from latentia.report.rows_of_images import rows_of_images
 
 
 def filter_pictures(weights: npt.NDArray[np.float32], most: int = 64) -> list[npt.NDArray[np.float64]]:
@@ -36,20 +36,11 @@ def draw_filters(
     """Return filters ``[filters, C, kh, kw]`` as a grid: red adds, blue subtracts; three channels are shown as colours."""
     shown = filter_pictures(weights, most)
     columns = max(1, min(16, math.ceil(math.sqrt(len(shown) * 2))))
-    rows = math.ceil(len(shown) / columns)
-    with styled():
-        figure = new_figure(max(columns * 0.6, 5.4), rows * 0.6 + 0.7)
-        grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"wspace": 0.02, "hspace": 0.02})
-        for position, axes in enumerate(grid.flat):
-            if position >= len(shown):
-                axes.set_visible(False)
-                continue
-            axes.imshow(shown[position], interpolation="nearest")
-            frame(axes)
-        colour = weights.shape[1] == 3
-        title(
-            figure,
-            heading,
-            "strongest first, each on its own scale" + ("" if colour else "; red adds, blue subtracts"),
-        )
-    return figure
+    colour = weights.shape[1] == 3
+    return rows_of_images(
+        [shown[start : start + columns] for start in range(0, len(shown), columns)],
+        heading=heading,
+        subtitle="strongest first, each on its own scale" + ("" if colour else "; red adds, blue subtracts"),
+        cell=0.58,
+        narrowest=5.4,
+    )

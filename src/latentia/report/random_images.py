@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from latentia.data.imageset import ImageSet
 from latentia.report.images import displayable, kind_of
-from latentia.report.style import new_figure, show_image, styled, title
+from latentia.report.rows_of_images import rows_of_images
 
 
 def random_images(images: ImageSet, n: int = 64, seed: int = 0) -> Figure:
@@ -33,21 +33,22 @@ def image_grid(images: ImageSet, *, heading: str, subtitle: str = "", captions: 
     """Return all images of a set as one grid, labelled where there are labels."""
     pictures = displayable(images.pixels, images.format)
     columns = max(1, min(16, math.ceil(math.sqrt(len(images) * 1.6))))
-    rows = math.ceil(len(images) / columns)
     labelled = captions and images.labels is not None and bool((images.labels >= 0).any())
-    cell = max(0.62, min(1.6, 10.0 / columns))
-    aspect = images.format.height / images.format.width
-    with styled():
-        figure = new_figure(
-            max(columns * cell, 3.6), rows * (cell * min(aspect, 3.0) + (0.17 if labelled else 0.02)) + 0.6
-        )
-        grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"wspace": 0.02, "hspace": 0.02})
-        for position, axes in enumerate(grid.flat):
-            if position >= len(images):
-                axes.set_visible(False)
-                continue
-            label = int(images.labels[position]) if labelled and images.labels is not None else -1
-            named = images.classes[label] if 0 <= label < len(images.classes) else str(label)
-            show_image(axes, pictures[position], named if label >= 0 else "")
-        title(figure, heading, subtitle)
-    return figure
+    words = [_class(images, position) if labelled else "" for position in range(len(images))]
+    starts = range(0, len(images), columns)
+    return rows_of_images(
+        [list(pictures[start : start + columns]) for start in starts],
+        heading=heading,
+        subtitle=subtitle,
+        cell=max(0.62, min(1.6, 10.0 / columns)),
+        captions=[words[start : start + columns] for start in starts],
+        narrowest=3.6,
+    )
+
+
+def _class(images: ImageSet, position: int) -> str:
+    assert images.labels is not None  # a developer's invariant: asked only where there are labels
+    label = int(images.labels[position])
+    if label < 0:
+        return ""
+    return images.classes[label] if label < len(images.classes) else str(label)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 
 from latentia.data.imageset import ImageSet
 from latentia.report.images import displayable
-from latentia.report.style import INK, new_figure, show_image, styled, title
+from latentia.report.rows_of_images import rows_of_images
 
 
 def reconstructions(
@@ -46,20 +45,14 @@ def image_rows(
     rows: Sequence[ImageSet], names: Sequence[str], *, captions: Sequence[str] = (), heading: str, subtitle: str = ""
 ) -> Figure:
     """Return image sets of equal length as rows with names, captions under the last."""
-    columns = len(rows[0])
-    cell = max(0.7, min(1.5, 11.0 / columns))
-    aspect = min(rows[0].format.height / rows[0].format.width, 3.0)
-    with styled():
-        figure = new_figure(max(columns * cell + 0.4, 4.2), len(rows) * cell * aspect + 0.95)
-        grid = figure.subplots(len(rows), columns, squeeze=False, gridspec_kw={"wspace": 0.03, "hspace": 0.03})
-        for row, images in enumerate(rows):
-            pictures: Any = displayable(images.pixels, rows[0].format)
-            for column in range(columns):
-                last = row == len(rows) - 1 and len(captions) > column
-                show_image(grid[row, column], pictures[column], captions[column] if last else "", size=6.5)
-            grid[row, 0].set_ylabel(names[row], color=INK, fontsize=8)
-        title(figure, heading, subtitle)
-    return figure
+    return rows_of_images(
+        [list(displayable(images.pixels, rows[0].format)) for images in rows],
+        heading=heading,
+        subtitle=subtitle,
+        cell=max(0.7, min(1.5, 11.0 / len(rows[0]))),
+        names=names,
+        captions=[[]] * (len(rows) - 1) + [list(captions)],
+    )
 
 
 def psnr(clean: ImageSet, other: ImageSet) -> npt.NDArray[np.float64]:

@@ -64,9 +64,15 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def title(figure: Figure, text: str, subtitle: str = "") -> None:
-    """Write a title at the left, with a softer line beneath."""
-    figure.suptitle(text + (f"\n{subtitle}" if subtitle else ""), x=0.01, ha="left", fontsize=10.5, color=INK)
+def title(figure: Figure, text: str, subtitle: str = "", below: float | None = None) -> None:
+    """Write a title at the left, with a softer line beneath; ``below`` is its distance from the top, a share of the height.
+
+    Without it the figure's layout finds the place.
+    """
+    whole = text + (f"\n{subtitle}" if subtitle else "")
+    written = figure.suptitle(whole, x=0.01, ha="left", fontsize=10.5, color=INK)
+    if below is not None:
+        written.set_y(1.0 - below)
 
 
 def show_image(axes: Axes, picture: Any, caption: str = "", size: float = 7.5) -> None:

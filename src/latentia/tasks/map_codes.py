@@ -23,6 +23,10 @@ MAPS = ("pca", "tsne", "umap")
 MOST = 5_000
 JUDGED = 2_500  # images that trustworthiness is taken over: it needs all distances between them
 NEIGHBOURS = 5
+FEW, STEPS = (
+    1_000,
+    500,
+)  # so few images have settled after half of t-SNE's usual steps (MNIST: trustworthiness .981 for .981)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +179,8 @@ def _tsne(codes: npt.NDArray[Any], seed: int) -> npt.NDArray[Any]:
     perplexity = min(30.0, max(1.0, (len(codes) - 1) / 3))
     start = _pca(codes, seed).astype(np.float32)
     start *= 1e-4 / max(float(start[:, 0].std()), 1e-12)  # as scikit-learn scales its own PCA start
-    return np.asarray(TSNE(perplexity=perplexity, init=start, random_state=seed).fit_transform(codes))
+    steps = STEPS if len(codes) <= FEW else 2 * STEPS
+    return np.asarray(TSNE(perplexity=perplexity, init=start, random_state=seed, max_iter=steps).fit_transform(codes))
 
 
 def _umap(codes: npt.NDArray[Any], seed: int) -> npt.NDArray[Any]:

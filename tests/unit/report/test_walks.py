@@ -32,6 +32,9 @@ def test_probes_and_answers_stand_over_one_another() -> None:
     probes = {name: from_array(np.full((2, 6, 5), value, dtype=np.uint8)) for name, value in (("a", 0), ("b", 255))}
     answers = {"cae": {name: images.pixels for name, images in probes.items()}}
     figure = identity_picture(probes, answers)
-    assert len(figure.axes) == 8
-    assert [axes.get_xlabel() for axes in figure.axes[4:]] == ["a", "", "b", ""]
-    assert [float(axes.images[0].get_array().max()) for axes in figure.axes[4:]] == [0, 0, 1, 1]
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["shown", "a", "b", "cae"]
+    assert [float(image.get_array().max()) for image in axes.images[4:]] == [0, 0, 1, 1]
+    assert [text.get_position()[0] for text in axes.texts[1:3]] == [
+        pytest.approx(sum(axes.images[place].get_extent()[:2]) / 2) for place in (4, 6)
+    ]

@@ -25,6 +25,7 @@ from latentia.training.run_folder import RunFolder
 
 MOST = 2000  # images that are looked at
 MOST_VALUES = 30_000_000  # and fewer where they are large
+EXAMINED, FITTED = 500, 5000  # images that the doctor looks at, and training images that he and the baselines use
 ON_MAP, ENOUGH = 600, 300  # images on a map; a validation split that is smaller than that does not make one
 MAP = "tsne"
 
@@ -115,11 +116,17 @@ class RunMaterial(OfFolder):
 
     @functools.cached_property
     def diagnosis(self) -> Diagnosis | None:
-        """What the doctor finds, by at most 5,000 training images."""
+        """What the doctor finds with a sample of the images; ``latentia doctor`` takes more of them."""
         if self.images is None or self.model is None:
             return None
-        train = None if self.train is None else some(self.train, 5000)
-        patient = Patient(self.model, self.objective, self.images, train, self.history, self.on == "validation")
+        patient = Patient(
+            self.model,
+            self.objective,
+            some(self.images, EXAMINED),
+            None if self.train is None else some(self.train, FITTED),
+            self.history,
+            self.on == "validation",
+        )
         return examine(patient, self.heading)
 
     @functools.cached_property
@@ -131,7 +138,10 @@ class RunMaterial(OfFolder):
         errors = {"this model": found.errors}
         if self.train is not None and self.on == "validation":
             errors |= baseline_image_errors(
-                some(self.train, 5000), found.originals, format_for(self.model, found.originals), self.model.latent_dim
+                some(self.train, FITTED),
+                found.originals,
+                format_for(self.model, found.originals),
+                self.model.latent_dim,
             )
         return {name: estimate(values.tolist(), 0.0) for name, values in errors.items()}
 

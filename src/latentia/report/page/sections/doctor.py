@@ -28,4 +28,5 @@ def section(material: RunMaterial) -> Section | None:
     )
     faults = len(found.faults)
     lead = "Nothing to mend." if not faults else f"{faults} of {len(found.findings)} findings are worth a look."
+    lead += f" Examined with {found.count:,} {material.on} images; latentia doctor RUN takes up to 2,000."
     return Section("The doctor's findings", Markup("<dl class='findings'>{}</dl>").format(rows), lead=lead)
