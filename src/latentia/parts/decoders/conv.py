@@ -8,6 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from latentia.parts.base import Decoder, Shape
+from latentia.parts.convolution import ConvTranspose2d
 from latentia.parts.decoders._doubling import Doubling
 from latentia.parts.decoders._unproject import unprojection
 
@@ -42,7 +43,7 @@ class _ConvDecoder(nn.Module):
         start = (widths[0], height // spec.multiple, width // spec.multiple)
         self.unproject = unprojection(code_shape, start, spec.hidden)
         self.layers = nn.ModuleList(
-            nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1) for before, after in pairwise(widths)
+            ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1) for before, after in pairwise(widths)
         )
         self.activation = nn.SiLU()
 

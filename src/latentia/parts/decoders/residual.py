@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from latentia.parts.base import Decoder, Shape
 from latentia.parts.blocks import ResidualBlock
+from latentia.parts.convolution import ConvTranspose2d
 from latentia.parts.decoders._doubling import Doubling
 from latentia.parts.decoders._unproject import unprojection
 
@@ -47,7 +48,7 @@ class _ResidualDecoder(nn.Module):
         layers: list[nn.Module] = []
         for level, (before, after) in enumerate(pairwise(widths)):
             layers += [ResidualBlock(before) for _ in range(spec.blocks if level == 0 else spec.blocks // 2)]
-            layers += [nn.SiLU(), nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)]
+            layers += [nn.SiLU(), ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)]
         self.layers = nn.Sequential(*layers)
 
     @property

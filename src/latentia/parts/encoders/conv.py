@@ -8,7 +8,11 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from latentia.parts.base import Encoder, Shape
+<<<<<<< HEAD
 from latentia.parts.blocks import Dropout
+=======
+from latentia.parts.convolution import Conv2d
+>>>>>>> f8d1c90 (Compute convolutions on maps of a few pixels as matrix products)
 from latentia.parts.encoders._halving import Halving
 
 
@@ -39,7 +43,7 @@ class _ConvEncoder(nn.Module):
         super().__init__()
         widths = (channels, *spec.widths)
         self.layers = nn.ModuleList(
-            nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1) for before, after in pairwise(widths)
+            Conv2d(before, after, kernel_size=4, stride=2, padding=1) for before, after in pairwise(widths)
         )
         self.activation = nn.SiLU()
         self.dropout = Dropout(spec.dropout)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from latentia.parts.base import Encoder, Shape
 from latentia.parts.blocks import Dropout, ResidualBlock
+from latentia.parts.convolution import Conv2d
 from latentia.parts.encoders._halving import Halving
 
 
@@ -48,7 +49,7 @@ class _ResidualEncoder(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for level, (before, after) in enumerate(pairwise((channels, *spec.widths))):
-            layers.append(nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1))
+            layers.append(Conv2d(before, after, kernel_size=4, stride=2, padding=1))
             coarsest = level == len(spec.widths) - 1
             layers += [ResidualBlock(after) for _ in range(spec.blocks if coarsest else spec.blocks // 2)]
             layers += [nn.SiLU(), Dropout(spec.dropout)]
