@@ -6,7 +6,7 @@ RUNS ?= runs
 # uv installs faster than pip but does not read pip's configuration; where pip has wheels on disk, uv is told
 FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
 
-.PHONY: help demo test test-full lint docs clean
+.PHONY: help demo test test-full lint docs bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,11 @@ lint: $(VENV)/dev  ## check style and types
 
 docs: $(VENV)/dev  ## draw the pictures of README and guides anew, from real runs (needs MNIST)
 	$(BIN)/python docs/make_pictures.py
+
+bench: $(VENV)/dev  ## measure speed beside the usual script and pythae (needs MNIST and a quiet machine, half an hour), and write the README's table
+	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/crossvalidation.py --epochs 3 --rounds 1
+	$(BIN)/python benchmarks/table.py
 
 clean:  ## remove the environment and what tools left behind
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

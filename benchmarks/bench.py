@@ -1,0 +1,387 @@
+"""The tables of speed: what the machine can do, our training step, the usual script, pythae's trainer, data, codes and folds.
+
+    LATENTIA_DATA=... python benchmarks/bench.py [--parts peak step ...] [--rounds 5] [--threads 2]
+
+All sides of a comparison take turns within one process and one run, so that what else the machine does hits all alike; medians and
+ranges are kept, and ratios are medians of the ratios of each turn. Parts:
+
+    peak       a float32 matrix product, 1,024 a side
+    step       the training step of the presets on one batch: images a second, and the share of the peak that their arithmetic is
+    script     the usual script (``usual.py``) with the report's 8-16-32 network, and our trainer on that same network
+    pythae     pythae's trainer on pythae's MNIST network in an environment of its own, and our trainer on that same network
+    epoch      an epoch's images a second against the step on one batch (``data_overhead.py``)
+    folder     a folder of small PNG files: decoded on one core and on all, and opened again
+    embed      codes written to a file against the bare forward pass (``embed.py``)
+    target     seconds from the first step to a validation MSE of .0090 at 16 numbers: the usual script and ``cae``
+
+Cross-validation is measured by ``crossvalidation.py``, a GPU by ``gpu.py``. Each part replaces its entry in
+``benchmarks/results/bench.json``; ``python benchmarks/table.py`` writes the README's table from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pythae import ensure_environment
+from torch import Tensor, nn
+from usual import ReportNetwork, UsualScript
+
+from latentia import load
+from latentia.data.batches import Batches
+from latentia.parts.convolution import Conv2d, ConvTranspose2d
+from latentia.presets import design
+from latentia.training.device import flushed_denormals
+from latentia.training.settings import TrainSettings
+from latentia.training.trainer import Trainer
+
+HERE = Path(__file__).parent
+RESULT = HERE / "results" / "bench.json"
+CPU = torch.device("cpu")
+BATCH = 128
+
+
+def spread(values: list[float], digits: int = 0) -> dict[str, float]:
+    return {name: round(found, digits) for name, found in _three(values).items()}
+
+
+def _three(values: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
+
+
+def ratio(own: list[float], other: list[float]) -> dict[str, float]:
+    return spread([one / two for one, two in zip(own, other, strict=True)], 3)
+
+
+class Rebuild:
+    """Squared error of a plain module's output: the objective of the scripts that we are compared with."""
+
+    headline = "loss"
+
+    def __init__(self, *, summed: bool = False) -> None:
+        self.summed = summed
+
+    def __call__(self, model: Any, pixels: Tensor, labels: Any, noise: Any, progress: float = 1.0) -> dict[str, Tensor]:
+        error = (model(pixels) - pixels).square().flatten(1)
+        return {"loss": error.sum(1) if self.summed else error.mean(1)}
+
+    def evaluate(self, model: Any, pixels: Tensor, labels: Any, noise: Any) -> dict[str, Tensor]:
+        return self(model, pixels, labels, noise)
+
+    def steady(self, progress: float) -> bool:
+        return True
+
+
+def trainer_of(module: nn.Module, objective: Any, images: Any, batch: int = BATCH, rate: float = 1e-3) -> Trainer:
+    settings = TrainSettings(epochs=100, batch_size=batch, learning_rate=rate, schedule="constant")
+    return Trainer(module, objective, Batches(images, images.format, batch, seed=0), None, settings, CPU, quiet=True)
+
+
+class Stream:
+    """Steps of a trainer on an epoch's batches, data handling included."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.epoch, self.batches = trainer, 0, iter(())
+
+    def rate(self, steps: int) -> float:
+        started, seen = time.perf_counter(), 0
+        for _ in range(steps):
+            batch = next(self.batches, None)
+            if batch is None:
+                self.epoch += 1
+                self.batches = self.trainer.train.epoch(self.epoch)
+                batch = next(self.batches)
+            self.trainer._add(self.trainer.train_step(batch, self.epoch))
+            seen += len(batch)
+        return seen / (time.perf_counter() - started)
+
+
+def peak(rounds: int) -> dict[str, Any]:
+    first = torch.rand(1024, 1024)
+    found = []
+    for _ in range(5 + rounds * 4):
+        started = time.perf_counter()
+        first @ first
+        found.append(2 * 1024**3 / (time.perf_counter() - started) / 1e9)
+    return {"gigaflops": spread(found[5:], 1)}
+
+
+def step(rounds: int) -> dict[str, Any]:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    images, found = load("mnist", "train"), {}
+    limit = max(peak(rounds)["gigaflops"].values())
+    ready = []
+    for preset in ("cae", "denoising-cae", "vae", "dae"):
+        made = design(preset)
+        trainer = trainer_of(made.architecture.build(images.format), made.objective, images)
+        batch = next(iter(trainer.train))
+        with FlopCounterMode(display=False) as counter:
+            trainer.train_step(batch, 0)
+        ready.append((preset, trainer, batch, counter.get_total_flops() / BATCH, []))
+    for _ in range(rounds):
+        for preset, trainer, batch, _, rates in ready:
+            steps = 3 if preset == "dae" else 30
+            started = time.perf_counter()
+            for _ in range(steps):
+                trainer.train_step(batch, 0)
+            rates.append(steps * BATCH / (time.perf_counter() - started))
+    for preset, _, _, flops, rates in ready:
+        found[preset] = {
+            "images_per_second": spread(rates),
+            "megaflops_an_image": round(flops / 1e6, 1),
+            "share_of_peak": round(statistics.median(rates) * flops / 1e9 / limit, 3),
+        }
+    return {"gigaflops": limit, "presets": found}
+
+
+def script(rounds: int) -> dict[str, Any]:
+    images = load("mnist", "train")
+    pixels = np.asarray(images.pixels)[:, 0]
+    torch.manual_seed(0)
+    theirs = UsualScript(ReportNetwork(), pixels, BATCH, workers=torch.get_num_threads())
+    torch.manual_seed(0)
+    ours = Stream(trainer_of(ReportNetwork(), Rebuild(), images))
+    ours.rate(20)
+    own, other = [], []
+    for _ in range(rounds):
+        other.append(theirs.rate(120))
+        own.append(ours.rate(240))
+    return {"usual_script": spread(other), "latentia": spread(own), "ratio": ratio(own, other)}
+
+
+class PythaeNetwork(nn.Module):
+    """Pythae's MNIST network (its ``Encoder_Conv_AE_MNIST`` and ``Decoder_Conv_AE_MNIST``), from its published description."""
+
+    def __init__(self, latent_dim: int = 16) -> None:
+        super().__init__()
+        widths = (1, 128, 256, 512, 1024)
+        layers: list[nn.Module] = []
+        for before, after in zip(widths, widths[1:], strict=False):
+            layers += [Conv2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), nn.ReLU()]
+        self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(1024, latent_dim))
+        self.decoder = nn.Sequential(
+            nn.Linear(latent_dim, 1024 * 4 * 4),
+            nn.Unflatten(1, (1024, 4, 4)),
+            ConvTranspose2d(1024, 512, 3, 2, 1),
+            nn.BatchNorm2d(512),
+            nn.ReLU(),
+            ConvTranspose2d(512, 256, 3, 2, 1, output_padding=1),
+            nn.BatchNorm2d(256),
+            nn.ReLU(),
+            ConvTranspose2d(256, 1, 3, 2, 1, output_padding=1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = self.decoder(self.encoder(images))
+        return found
+
+
+def pythae(rounds: int, environment: Path) -> dict[str, Any]:
+    """Two epochs of 1,280 images on each side, in turn: seconds of training, and the mean squared error in training mode."""
+    images = load("mnist", "train").select(np.arange(1280))
+    python, epochs = ensure_environment(environment), 2
+    own, other, errors, theirs = [], [], [], []
+    count = 0
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(f"{folder}/images.npz", train=np.asarray(images.pixels))
+        for seed in range(rounds):
+            job = {"images": f"{folder}/images.npz", "latent_dim": 16, "batch_size": BATCH, "epochs": epochs}
+            job |= {"threads": torch.get_num_threads(), "seed": seed}
+            command = [str(python), str(HERE / "peers" / "pythae_speed.py"), json.dumps(job)]
+            told = json.loads(
+                subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder).stdout.splitlines()[-1]
+            )
+            other.append(epochs * len(images) / told["seconds"])
+            theirs.append(told["mse"])
+            torch.manual_seed(seed)
+            network = PythaeNetwork()
+            count = sum(parameter.numel() for parameter in network.parameters())
+            if count != told["parameters"]:
+                raise SystemExit(f"pythae's network has {told['parameters']} parameters, ours {count}")
+            trainer = trainer_of(network, Rebuild(summed=True), images)
+            started = time.perf_counter()
+            with flushed_denormals():
+                Stream(trainer).rate(epochs * len(trainer.train))
+            own.append(epochs * len(images) / (time.perf_counter() - started))
+            network.train()
+            pixels = [batch.pixels for batch in Batches(images, images.format, BATCH)]
+            with torch.no_grad():
+                wrong = [float((network(some) - some).square().mean()) for some in pixels]
+            errors.append(statistics.mean(wrong))
+    return {
+        "parameters": count,
+        "pythae": {"images_per_second": spread(other, 1), "mse": spread(theirs, 5)},
+        "latentia": {"images_per_second": spread(own, 1), "mse": spread(errors, 5)},
+        "ratio": ratio(own, other),
+    }
+
+
+def epoch(rounds: int) -> dict[str, Any]:
+    images = load("mnist", "train")
+    made = design("cae")
+    trainer = trainer_of(made.architecture.build(images.format), made.objective, images)
+    stream, resident = Stream(trainer), next(iter(trainer.train))
+    stream.rate(20)
+    own, other = [], []
+    for _ in range(rounds * 2):
+        own.append(stream.rate(60))
+        started = time.perf_counter()
+        for _ in range(60):
+            trainer._add(trainer.train_step(resident, 0))
+        other.append(60 * BATCH / (time.perf_counter() - started))
+    return {"epoch": spread(own), "resident": spread(other), "ratio": ratio(own, other)}
+
+
+def folder(rounds: int, count: int = 60_000) -> dict[str, Any]:
+    """Each turn is a process of its own with an empty cache: on one core, on all, and again with the cache that this made."""
+    from PIL import Image
+
+    pixels = np.asarray(load("mnist", "train").pixels)[:, 0]
+    with tempfile.TemporaryDirectory() as root:
+        place = Path(root) / "images"
+        place.mkdir()
+        for number in range(count):
+            Image.fromarray(pixels[number % len(pixels)]).save(place / f"{number:06}.png")
+        turns: dict[str, list[float]] = {"one core": [], "all cores": [], "again": []}
+        cores = os.sched_getaffinity(0)
+        code = "import sys, time; t = time.perf_counter(); import latentia; n = len(latentia.load(sys.argv[1])); "
+        code += "print(n, time.perf_counter() - t)"
+        for turn in range(rounds):
+            for way in turns:
+                cache = Path(root) / f"cache-{turn}-{'one' if way == 'one core' else 'all'}"
+                allowed = {min(cores)} if way == "one core" else cores
+                done = subprocess.run(
+                    [sys.executable, "-c", code, str(place)],
+                    check=True,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, "LATENTIA_CACHE": str(cache)},
+                    preexec_fn=lambda allowed=allowed: os.sched_setaffinity(0, allowed),
+                )
+                found, seconds = done.stdout.split()
+                turns[way].append(int(found) / float(seconds))
+    return {
+        "files": count,
+        **{way.replace(" ", "_"): spread(rates) for way, rates in turns.items()},
+        "ratio": ratio(turns["all cores"], turns["one core"]),
+    }
+
+
+def embed(rounds: int) -> dict[str, Any]:
+    from embed import TIMED, speed, write_images
+
+    with tempfile.TemporaryDirectory() as root:
+        path = Path(root) / "images.npy"
+        write_images(path, TIMED)
+        return speed(path, rounds)
+
+
+def target(rounds: int, limit: float = 0.0090) -> dict[str, Any]:
+    """Seconds of training, validation apart, until the mean squared error on validation images is at the limit."""
+    train, held = load("mnist", "train"), load("mnist", "validation")
+    shown = torch.from_numpy(np.ascontiguousarray(held.pixels)).float().div(255)
+    own, other = [], []
+    for seed in range(rounds):
+        other.append(_script_seconds(np.asarray(train.pixels)[:, 0], shown, seed, limit))
+        own.append(_our_seconds(train, shown, seed, limit))
+        print(f"target, turn {seed + 1}: usual script {other[-1]:.1f} s, cae {own[-1]:.1f} s", file=sys.stderr, flush=True)
+    return {"limit": limit, "usual_script": spread(other, 1), "latentia": spread(own, 1), "ratio": ratio(own, other)}
+
+
+def _error(module: Callable[[Tensor], Tensor], images: Tensor) -> float:
+    with torch.inference_mode():
+        return float(torch.stack([(module(some) - some).square().mean() for some in images.split(1000)]).mean())
+
+
+def _script_seconds(pixels: Any, held: Tensor, seed: int, limit: float) -> float:
+    torch.manual_seed(seed)
+    network = ReportNetwork()
+    made = UsualScript(network, pixels, BATCH, workers=torch.get_num_threads())
+    seconds = 0.0
+    for _ in range(60):
+        started = time.perf_counter()
+        for _ in made.steps():
+            pass
+        seconds += time.perf_counter() - started
+        network.eval()
+        if _error(network, held) <= limit:
+            return seconds
+    return float("inf")
+
+
+def _our_seconds(train: Any, held: Tensor, seed: int, limit: float) -> float:
+    """The shortest of ``cae`` with a schedule for 1, 2, 3 … epochs that gets there, as a user would find it; validated at its end."""
+    for epochs in (1, 2, 3, 4, 6, 8):
+        made = design("cae:latent_dim=16")
+        model = made.architecture.build(train.format, seed=seed)
+        settings = TrainSettings(epochs=epochs, batch_size=BATCH, learning_rate=4e-3, optimizer="muon", seed=seed)
+        mean = torch.from_numpy(np.asarray(train.pixels).mean((0, 2, 3), dtype=np.float64)).float().div(255)
+        model.start_at(mean)
+        trainer = Trainer(model, made.objective, Batches(train, train.format, BATCH, seed=seed), None, settings, CPU, quiet=True)
+        started = time.perf_counter()
+        trainer.fit()
+        seconds = time.perf_counter() - started
+        if _error(model, held) <= limit:
+            return seconds
+    return float("inf")
+
+
+PARTS: dict[str, Callable[..., dict[str, Any]]] = {
+    "peak": peak,
+    "step": step,
+    "script": script,
+    "pythae": pythae,
+    "epoch": epoch,
+    "folder": folder,
+    "embed": embed,
+    "target": target,
+}
+
+
+def main(parts: list[str], rounds: int, threads: int, environment: Path, output: Path) -> None:
+    if threads:
+        torch.set_num_threads(threads)
+    kept = json.loads(output.read_text()) if output.exists() else {}
+    for name in parts:
+        with flushed_denormals():
+            found = pythae(rounds, environment) if name == "pythae" else PARTS[name](rounds)
+        kept[name] = {**found, "rounds": rounds, "threads": torch.get_num_threads(), "load": round(os.getloadavg()[0], 1)}
+        kept["machine"] = {
+            "processor": _processor(),
+            "cpus": len(os.sched_getaffinity(0)),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+        }
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(kept, indent=2) + "\n")
+        print(name, json.dumps(kept[name]), flush=True)
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
+    parser.add_argument("--environment", type=Path, default=HERE.parent / ".venv-pythae", help="made where it is not there")
+    parser.add_argument("-o", "--output", type=Path, default=RESULT)
+    main(**vars(parser.parse_args()))
