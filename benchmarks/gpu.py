@@ -74,7 +74,8 @@ def prepare(row: tuple[str, dict[str, object], int, str, str], device: torch.dev
         started, seen = time.perf_counter(), 0
         while time.perf_counter() - started < seconds:
             for _ in range(20):
-                trainer._add(trainer.train_step(next(stream), 0))
+                batch = next(stream)
+                trainer._add(trainer.train_step(batch, 0), batch.counted)
                 seen += size
             torch.cuda.synchronize()
         return seen / (time.perf_counter() - started)

@@ -24,12 +24,12 @@ def read(name: str) -> dict[str, Any]:
 def rows(bench: dict[str, Any], gpu: dict[str, Any], folds: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     """Return what is compared, ours, the other's, and the ratio with its range."""
     found = []
-    for part, title, own, other, unit, scale in (
-        ("script", "the usual script's own network, training", "latentia", "usual_script", "images/s", 1),
-        ("target", "time to a validation MSE of .0090 from 16 numbers", "latentia", "usual_script", "s", 1),
-        ("pythae", "pythae's MNIST network, training; other: pythae", "latentia", "pythae", "images/s", 1),
-        ("epoch", "an epoch; other: one batch that stays in memory", "epoch", "resident", "images/s", 1),
-        ("folder", "a folder of small files, all cores; other: one core", "all_cores", "one_core", "images/s", 1),
+    for part, title, own, other, unit in (
+        ("script", "the usual script's own network, training", "latentia", "usual_script", "images/s"),
+        ("target", "time to a validation MSE of .0090 from 16 numbers", "latentia", "usual_script", "s"),
+        ("pythae", "pythae's MNIST network, training; other: pythae", "latentia", "pythae", "images/s"),
+        ("epoch", "an epoch; other: one batch that stays in memory", "epoch", "resident", "images/s"),
+        ("folder", "a folder of small files, all cores; other: one core", "all_cores", "one_core", "images/s"),
     ):
         if part in bench:
             found.append(
@@ -49,7 +49,7 @@ def rows(bench: dict[str, Any], gpu: dict[str, Any], folds: dict[str, Any]) -> l
     if folds:
         settings, turns = folds["settings"], folds["rounds"]
         own, other = (turns[0][way]["seconds"] for way in ("side by side", "one after the other"))
-        text = f"{settings['folds']} folds, {settings['epochs']} epochs of {settings['images']:,} images; other: one after the other"
+        text = f"{settings['folds']} folds, {settings['epochs']} epochs of {settings['images']:,} images; other: one by one"
         found.append((text, f"{own:.0f} s", f"{other:.0f} s", f"{folds['ratios']['seconds'][0]:.2f}"))
     for row in gpu.get("rows", []):
         if (row["preset"], row["batch_size"], row["precision"], row["options"]) == ("cae", 128, "bfloat16", {}):
@@ -60,14 +60,21 @@ def rows(bench: dict[str, Any], gpu: dict[str, Any], folds: dict[str, Any]) -> l
     if gpu:
         name = gpu["device"].partition("(")[2].rstrip(")")
         found.append(
-            (f"`cae` on one {name}; other: unrecorded", f"{quick:,} images/s", f"{plain:,} images/s", f"{quick / plain:.1f}")
+            (
+                f"`cae` on one {name}; other: unrecorded",
+                f"{quick:,} images/s",
+                f"{plain:,} images/s",
+                f"{quick / plain:.1f}",
+            )
         )
     return found
 
 
 def value(entry: dict[str, Any], unit: str) -> str:
     entry = entry.get("images_per_second", entry)
-    return f"{entry['median']:,.0f} {unit}" if entry["median"] >= 100 or unit != "s" else f"{entry['median']:.1f} {unit}"
+    return (
+        f"{entry['median']:,.0f} {unit}" if entry["median"] >= 100 or unit != "s" else f"{entry['median']:.1f} {unit}"
+    )
 
 
 def ratio(entry: dict[str, float]) -> str:

@@ -15,10 +15,10 @@ import time
 
 import numpy as np
 import torch
+from pythae.data.datasets import BaseDataset
 from pythae.models import AE, AEConfig
 from pythae.models.nn.benchmarks.mnist import Decoder_Conv_AE_MNIST, Encoder_Conv_AE_MNIST
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
-from pythae.data.datasets import BaseDataset
 
 logging.disable(logging.INFO)
 

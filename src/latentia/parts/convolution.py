@@ -23,8 +23,9 @@ class Conv2d(nn.Conv2d):
             return super().forward(input)
         # the kernel covers the whole image: what it has beyond the border meets zeros, and is left out
         height, width = input.shape[-2:]
-        top, left = self.padding[0], self.padding[1]
-        inside = self.weight[:, :, top : top + height, left : left + width]  # type: ignore[misc]
+        assert not isinstance(self.padding, str)  # a developer's invariant: looked at before
+        top, left = self.padding
+        inside = self.weight[:, :, top : top + height, left : left + width]
         rows, columns = inside.shape[-2:]
         found = F.linear(input[:, :, :rows, :columns].flatten(1), inside.flatten(1), self.bias)
         return found[:, :, None, None]
@@ -52,12 +53,12 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         height, width = input.shape[-2:]
         strides, pads = self.stride, self.padding
         assert not isinstance(pads, str)  # a transposed convolution's padding is numbers
-        size = [
+        size = tuple(
             (side - 1) * stride - 2 * pad + kernel + more
             for side, stride, pad, kernel, more in zip(
                 (height, width), strides, pads, self.kernel_size, self.output_padding, strict=True
             )
-        ]
+        )
         # every pixel of the input paints its kernel: one product for all of them, and a sum where they overlap
         painted = self.weight.flatten(1).t() @ input.flatten(2)
         found = F.fold(painted, size, self.kernel_size, padding=pads, stride=strides)

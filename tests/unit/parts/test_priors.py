@@ -114,6 +114,6 @@ def test_flow_errors(monkeypatch):
         model_with("flow", latent_dim=1)
     monkeypatch.setitem(sys.modules, "zuko", None)
     with pytest.raises(
-        UserError, match=r"the prior 'flow' needs the package zuko, .*: pip install \"latentia\[flow\]\""
+        UserError, match=r"the prior 'flow' needs the package zuko, .*: pip install \"latentia\[flows\]\""
     ):
         model_with("flow")

@@ -8,11 +8,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from latentia.parts.base import Encoder, Shape
-<<<<<<< HEAD
 from latentia.parts.blocks import Dropout
-=======
 from latentia.parts.convolution import Conv2d
->>>>>>> f8d1c90 (Compute convolutions on maps of a few pixels as matrix products)
 from latentia.parts.encoders._halving import Halving
 
 
