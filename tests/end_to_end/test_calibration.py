@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from scipy.stats import betabinom
 
 from latentia import crossvalidate, load, open_run, train
 from latentia.api.studies import CrossValidationResult
 from latentia.cli.main import cli
 from latentia.core.errors import UserError
+from latentia.data.imageset import ImageSet
 from latentia.runs import Run
-from latentia.tasks.conformal import p_values
+from latentia.tasks.conformal import false_alarm_range, p_values
+from latentia.tasks.detect import detect
 
 SMALL = {"encoder__widths": "8,16", "latent_dim": 6, "quiet": True}
 NOISE = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
@@ -116,6 +119,40 @@ def test_a_run_without_images_to_set_a_threshold_by_says_how_to_get_them(tmp_pat
         UserError, match=r"has no images to set a threshold by, .* train with --calibration 0.1, or name"
     ):
         run.detect(NOISE, false_alarms=0.1)
+
+
+def test_promises_hold_over_two_hundred_fresh_splits(apart: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images that the run has not seen, divided anew each time: their number of alarms is beta-binomial (Vovk 2012)."""
+    unseen = [apart.calibration_images(), load("digits", "test")]
+    odd = load(NOISE)
+    scores = np.concatenate([apart.score_samples(images) for images in (*unseen, odd)])
+    count, splits, held = sum(map(len, unseen)), 200, 199
+
+    def images(places: np.ndarray) -> ImageSet:
+        return ImageSet(np.zeros((len(places), 1, 8, 8), np.uint8), [str(place) for place in places], places)
+
+    monkeypatch.setattr("latentia.tasks.detect.score", lambda model, some, name, normal: scores[some.ids])
+    random, normal, level, rate = np.random.default_rng(0), apart.learn_normal(), 0.05, 0.2
+    alarms, discoveries, power, inside = [], [], [], []
+    for _ in range(splits):
+        order = random.permutation(count)
+        known, new = images(order[:held]), order[held:]
+        found = detect(apart.model, images(new), normal, calibration=known, false_alarms=level)
+        alarms.append(found.flagged.sum())
+        low, high = false_alarm_range(level, held, len(new))
+        inside.append(low <= found.flagged.mean() <= high)
+        mixed = np.concatenate([new[:100], count + random.permutation(len(odd))[:20]])
+        flagged = detect(apart.model, images(mixed), normal, calibration=known, fdr=rate).flagged
+        discoveries.append(flagged[:100].sum() / max(flagged.sum(), 1))
+        power.append(flagged[100:].mean())
+    below = int(level * (held + 1))
+    law = betabinom(len(new), below, held + 1 - below)
+    assert abs(np.mean(alarms) - law.mean()) < 3 * law.std() / np.sqrt(splits)
+    assert np.std(alarms) == pytest.approx(law.std(), rel=0.25)
+    assert np.mean(inside) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / splits)
+    # of the flagged at most rate * (share of normal images) is normal, on average
+    assert np.mean(discoveries) < rate * 100 / 120 + 3 * np.std(discoveries) / np.sqrt(splits)
+    assert np.mean(power) > 0.8
 
 
 def test_every_image_of_a_cross_validation_is_judged_by_a_model_that_has_not_seen_it(

@@ -107,3 +107,56 @@ def test_few_labels(recipe, tmp_path, capsys):
     module.main(*given)
     assert path.read_bytes() == before
     assert len(list((tmp_path / "runs").iterdir())) == 1, "the autoencoder is trained once"
+
+
+def test_one_class(recipe, tmp_path, capsys):
+    module = recipe("one_class")
+    path = tmp_path / "one.json"
+    rows = module.main("digits", [0], [0, 4], epochs=8, preset="cae", output=path)
+    assert [row["digit"] for row in rows.rows] == [0, 4]
+    assert min(rows.values("combined")) > 90 and min(rows.values("pca")) > 85
+    shown = capsys.readouterr().out
+    assert "PCA-32" in shown and "the 96.5 asked" in shown
+    before = path.read_bytes()
+    module.main("digits", [0], [0, 4], epochs=8, preset="cae", output=path)
+    assert path.read_bytes() == before
+    chosen = module.main("digits", [0], [4], epochs=8, preset="cae", output=None, choose=True)
+    assert 60 < chosen.values("combined")[0] <= 100
+    assert "against damaged validation images" in capsys.readouterr().out
+
+
+def test_every_damage_changes_images_and_keeps_their_kind(recipe):
+    module = recipe("damage")
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 2, 12, 12), dtype=np.uint8)
+    for name in module.DAMAGES:
+        spoilt = module.damaged(pixels, name, seed=1)
+        assert spoilt.shape == pixels.shape and spoilt.dtype == pixels.dtype, name
+        assert not np.array_equal(spoilt, pixels), name
+        assert np.array_equal(spoilt, module.damaged(pixels, name, seed=1)), name
+
+
+def test_contamination(recipe, tmp_path, capsys, monkeypatch):
+    module = recipe("contamination")
+    monkeypatch.setattr(module, "SHARES", [0.0, 0.1])
+    path = tmp_path / "contamination.json"
+    rows = module.main("digits", [0], epochs=8, images=600, output=path)
+    assert len(rows.rows) == 4
+    assert all(0 <= row["false_alarms"] < 0.25 for row in rows.rows)
+    kept = [rows.values("count", share=0.1, calibration=name)[0] for name in ("as the pool", "looked through")]
+    assert kept[0] > kept[1], "odd images are taken out of the calibration images"
+    pool, test, others = module.draw(module.load("digits"), 0.1, 600, 0)
+    assert np.isclose((np.asarray(pool.labels) >= 5).mean(), 0.1, atol=0.01)
+    assert not set(pool.names) & set(test.names) and len(others) == (np.asarray(test.labels) >= 5).sum()
+    assert "| odd in the pool |" in capsys.readouterr().out
+
+
+def test_judge(recipe, tmp_path, capsys):
+    module = recipe("judge")
+    path = tmp_path / "judge.json"
+    rows = module.main("digits", [0], epochs=6, images=300, count=60, output=path)
+    assert [row["row"] for row in rows.rows] == ["vae", "vae, one epoch"]
+    assert rows.values("floor_frechet", row="vae")[0] < rows.values("frechet", row="vae")[0]
+    assert "the floor" in capsys.readouterr().out
+    before = path.read_bytes()
+    module.main("digits", [0], epochs=6, images=300, count=60, output=path)
+    assert path.read_bytes() == before

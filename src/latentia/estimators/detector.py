@@ -36,7 +36,7 @@ class AutoencoderDetector(ImageRows, OutlierMixin, OnPretrained):  # type: ignor
     pretrained : None, str, path, Run or fitted autoencoder, default=None
         The autoencoder. ``None`` trains one on ``X`` first, without the calibration images. One that was trained before must
         not have seen images of ``X``, or the promise does not hold.
-    method : {"combined", "reconstruction", "density", "masked"}, default="combined"
+    method : {"combined", "reconstruction", "neighbours", "density", "masked"}, default="combined"
         The score.
     calibration : float, default=0.2
         The share of ``X`` that is set aside for the threshold.

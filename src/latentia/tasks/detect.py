@@ -138,7 +138,7 @@ def detect(
         model: an autoencoder.
         images: images that fit it.
         normal: what is normal, learned from the training images.
-        name: one of ``reconstruction``, ``density``, ``masked``, ``combined``.
+        name: one of ``reconstruction``, ``neighbours``, ``density``, ``masked``, ``combined``.
         calibration: normal images that the model has neither learned from nor was chosen by.
         by: where these come from, in words; their source by default.
         false_alarms: flag images whose p-value is at most this.

@@ -15,7 +15,7 @@ from latentia.cli.options import output_folder, split_option
     "--score",
     default="combined",
     show_default=True,
-    metavar="reconstruction|density|masked|combined",
+    metavar="reconstruction|neighbours|density|masked|combined",
     help="what normal is judged by",
 )
 @click.option(
