@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from latentia import open_run, train
+from latentia.data.imageset import from_array
+from latentia.data.shards.packing import pack
 
 HERE = Path(__file__).parent
 SMALL = {"widths": "4,8", "bottleneck.hidden": 0, "decoder.hidden": 0, "latent_dim": 3}
@@ -56,16 +58,18 @@ def start() -> Iterator[Start]:
         process.communicate()
 
 
-def finished(process: subprocess.Popen[str], seconds: float = 120) -> tuple[str, str]:
+def finished(process: subprocess.Popen[str], seconds: float = 300) -> tuple[str, str]:
     """Return what a process printed."""
     return process.communicate(timeout=seconds)
 
 
 def test_three_processes_take_the_steps_of_one(start: Start, tmp_path: Path) -> None:
     """Whatever mixes the images of a batch: statistics over it, codebooks, dropout, pseudo-labels, gradients of uneven shares."""
-    from together import run_all  # type: ignore[import-not-found]
+    from together import IMAGES, run_all  # type: ignore[import-not-found]
 
     wanted = {name: {**BASE, **options} for name, options in WANTED.items()}
+    pack(from_array(IMAGES), tmp_path / "shards", images_per_shard=7, quiet=True)
+    wanted["stream"] = {**BASE, "preset": "cae", "data": f"wds:{tmp_path / 'shards'}"}
     (tmp_path / "wanted.json").write_text(json.dumps(wanted))
     (tmp_path / "one").mkdir()
     (tmp_path / "three").mkdir()
@@ -93,7 +97,7 @@ def command(*words: object) -> list[object]:
     return ["-m", "latentia", "train", *words]
 
 
-def wait_for(found: Any, process: subprocess.Popen[str], seconds: float = 60) -> Any:
+def wait_for(found: Any, process: subprocess.Popen[str], seconds: float = 300) -> Any:
     started = time.monotonic()
     while process.poll() is None and time.monotonic() - started < seconds:
         if value := found():
@@ -123,7 +127,7 @@ def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path
     state = wait_for(lambda: next(tmp_path.glob("cut/*/last/checkpoint.safetensors"), None), process)
     (folder,) = (tmp_path / "cut").iterdir()
     os.kill(workers(process)[1], signal.SIGKILL)
-    _, errors = finished(process, 30)
+    _, errors = finished(process)
     assert process.returncode != 0
     (line,) = said(errors, "")
     assert line == (
@@ -136,7 +140,7 @@ def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path
     process = start(3, *command("--resume", folder, "--no-figures"))
     wait_for(lambda: state.stat().st_mtime > before, process)
     process.send_signal(signal.SIGTERM)
-    _, errors = finished(process, 30)
+    _, errors = finished(process)
     (line,) = said(errors, "")
     assert "its state saved: go on with --resume" in line
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
@@ -179,7 +183,7 @@ def test_only_the_first_process_speaks_and_writes(start: Start, tmp_path: Path) 
 )
 def test_an_error_is_told_once(start: Start, words: list[str], message: str) -> None:
     process = start(2, "-m", "latentia", *words)
-    _, errors = finished(process, 60)
+    _, errors = finished(process)
     assert process.returncode != 0
     (line,) = said(errors, "")
     assert line.startswith(message)
@@ -199,7 +203,7 @@ def test_what_befalls_one_process_ends_all_with_one_sentence(
 ) -> None:
     words = ["train", "digits", *OPTIONS, "--epochs", "8", "--runs", tmp_path / "runs"]
     process = start(2, HERE / "faulty.py", fault, tmp_path, *words)
-    _, errors = finished(process, 60)
+    _, errors = finished(process)
     assert process.returncode != 0
     (line,) = said(errors, "")
     assert message in line
@@ -231,7 +235,7 @@ def test_a_signal_in_the_middle_of_a_checkpoint(start: Start, tmp_path: Path, pr
     wait_for(mark.exists, process)
     kept = state.read_bytes()
     process.send_signal(number)
-    _, errors = finished(process, 60)
+    _, errors = finished(process)
     folder = state.parent.parent
     if number == signal.SIGKILL:
         assert process.returncode == -number

@@ -21,7 +21,8 @@ def run_all(wanted: dict[str, dict[str, object]], place: Path) -> None:
     """Train each of ``wanted`` in ``place / name``, and leave its weights, its history and what other processes hold."""
     for name, options in wanted.items():
         fine = dict(options.pop("finetune", {}))  # type: ignore[call-overload]
-        run = train(from_array(IMAGES), runs=place / name, quiet=True, figures=False, **options)
+        data = options.pop("data", from_array(IMAGES))
+        run = train(data, runs=place / name, quiet=True, figures=False, **options)
         if fine:
             labels = np.where(np.arange(50) % 5 == 0, np.arange(50) // 5 % 2, -1)
             run = finetune(run, from_array(IMAGES), labels=labels, runs=place / name, quiet=True, figures=False, **fine)

@@ -45,6 +45,7 @@ def train(
     runs: str | os.PathLike[str] = "runs",
     init_from: Run | str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
+    into: str | os.PathLike[str] | None = None,
     split_seed: int = SPLIT_SEED,
     calibration: float = 0.0,
     figures: bool = True,
@@ -63,6 +64,8 @@ def train(
         runs: the folder in which the run's own folder is made.
         init_from: a run whose matching layers the new model starts from.
         resume: an unfinished run to go on with; everything but ``data`` (needed where it was in memory) comes from it.
+        into: the run's own folder, instead of the next numbered one below ``runs``; an equal run that was begun there is gone
+            on with, so that the same call may be made again after a kill, by a batch system or by ``torchrun``.
         split_seed: the seed of the validation split.
         calibration: the share of the training images that is set aside: they are not trained on and choose no epoch, so
             :meth:`Run.detect <latentia.runs.Run.detect>` sets its thresholds by them.
@@ -107,6 +110,8 @@ def train(
         choice=choice,
         calibration=apart,
         prepare=prepare,
+        place=None if into is None else Path(into),
+        check_place=True,
         quiet=quiet,
         say=tell,
     )

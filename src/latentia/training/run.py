@@ -82,6 +82,7 @@ def start_run(
     calibration: ImageSet | None = None,
     prepare: Callable[[Autoencoder], dict[str, Any]] | None = None,
     place: Path | None = None,
+    check_place: bool = False,
     notes: Mapping[str, Any] | None = None,
     quiet: bool = False,
     say: Say = lambda text: None,
@@ -97,6 +98,7 @@ def start_run(
         calibration: images that were set aside; they are recorded, and nothing else is done with them.
         prepare: called with the new model before training, to bring weights along; what it returns goes into ``run.json``.
         place: the run's own folder, instead of the next numbered one below ``runs``; a run begun there is gone on with.
+        check_place: refuse ``place`` where the run begun there was asked for otherwise.
         notes: further entries of ``run.json``.
         quiet: no progress.
         say: told what a person should know (device, notes on the data).
@@ -126,6 +128,8 @@ def start_run(
             made = RunFolder.create(Path(runs), f"{Path(train.source).stem or 'images'}-{design.preset}", description)
         else:
             made = RunFolder.at(place, description)
+            if check_place:
+                made.check_alike(description)
         write_json(made.path / "model.json", model_description(model))
         if origin:
             save_model(made.path / "last", model)  # where the run began, so that it can begin again after a kill

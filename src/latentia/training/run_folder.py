@@ -17,6 +17,8 @@ from latentia.core.atomic import remove_leftovers, storage_errors, write_json
 from latentia.core.errors import UserError
 from latentia.training.storage import FORMAT, read_json
 
+ASKED = ("kind", "preset", "architecture", "objective", "settings", "data")  # what makes two runs the same
+
 
 class RunFolder:
     """One run's folder.
@@ -76,6 +78,17 @@ class RunFolder:
     def describe(self) -> dict[str, Any]:
         """Return ``run.json``."""
         return read_json(self.path / "run.json", "run folder")
+
+    def check_alike(self, description: dict[str, Any]) -> None:
+        """Raise a :class:`UserError` where the run that was begun here was asked for otherwise, with the first difference."""
+        begun, asked = self.describe(), json.loads(json.dumps(description))
+        for key in ASKED:
+            found = _difference(begun.get(key), asked.get(key), key)
+            if found is not None:
+                raise UserError(
+                    f"{self.path} holds a run of other images or settings ({found}): name another folder, or go on with "
+                    f"--resume {self.path}"
+                )
 
     def update(self, **values: Any) -> None:
         """Change entries of ``run.json``."""
@@ -155,6 +168,13 @@ class RunFolder:
         from latentia.core.atomic import write_bytes
 
         write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records).encode())
+
+
+def _difference(begun: Any, asked: Any, where: str) -> str | None:
+    if isinstance(begun, dict) and isinstance(asked, dict):
+        pairs = ((key, _difference(begun.get(key), asked.get(key), f"{where}.{key}")) for key in {**begun, **asked})
+        return next((found for _, found in pairs if found is not None), None)
+    return None if begun == asked else f"its {where} is {begun!r}, not {asked!r}"
 
 
 def _next_folder(runs: Path, name: str) -> Path:

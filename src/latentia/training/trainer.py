@@ -151,7 +151,7 @@ class Trainer:
         leads = self.team.place.leads
         save, diverges = self.team.wishes(stop=signals.received, save=due and leads, diverged=self._diverges)
         if diverges:
-            raise self._diverged("the loss is no longer finite")
+            raise self._diverged("the loss or a weight is no longer finite")
         return save or self.team.stop is not None
 
     def train_step(self, batch: Batch, epoch: int) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,33 @@ def test_a_resumed_run_is_bit_identical(
     assert same(weights(whole), weights(resumed))
     figures = [[(r["train"], r.get("validation")) for r in run.history] for run in (whole, resumed)]
     assert figures[0] == figures[1]
+
+
+def test_the_same_call_again_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = small_run(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 5)
+        with pytest.raises(Interrupted):
+            small_run(tmp_path, into=tmp_path / "here")
+    again = small_run(tmp_path, into=tmp_path / "here")
+    assert again.path == tmp_path / "here"
+    assert same(weights(whole), weights(again))
+    stamp = (again.path / "last" / "checkpoint.safetensors").stat().st_mtime_ns
+    finished = small_run(tmp_path, into=tmp_path / "here")
+    assert same(weights(whole), weights(finished))
+    assert (again.path / "last" / "checkpoint.safetensors").stat().st_mtime_ns == stamp, "nothing is trained again"
+
+
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [({"epochs": 4}, "its settings.epochs is 3, not 4"), ({"preset": "dae"}, "its preset is 'cae', not 'dae'")],
+)
+def test_a_folder_with_another_run_is_not_gone_on_with(tmp_path: Path, other: dict[str, Any], difference: str) -> None:
+    small_run(tmp_path, into=tmp_path / "here")
+    with pytest.raises(
+        UserError, match=re.escape(f"here holds a run of other images or settings ({difference}): name an")
+    ):
+        small_run(tmp_path, into=tmp_path / "here", **other)
 
 
 def test_equal_seeds_give_equal_weights_and_others_do_not(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from latentia.core.launch import launch
     help="set this share of the training images aside, for the thresholds of latentia detect",
 )
 @click.option("--from", "init_from", metavar="RUN", help="start from the matching layers of this run's model")
+@click.option("--into", metavar="RUN", help="train in this very folder; an equal run begun there is gone on with")
 @click.option("--resume", metavar="RUN", help="go on with this unfinished run, with its own data and settings")
 @click.pass_context
 def command(ctx: click.Context, /, data: str | None, resume: str | None, **given: Any) -> None:
@@ -34,10 +35,10 @@ def command(ctx: click.Context, /, data: str | None, resume: str | None, **given
 
     runs, init_from, quiet = given.pop("runs"), given.pop("init_from"), given.pop("quiet")
     figures = not given.pop("no_figures")
-    calibration = given.pop("calibration") or 0.0
+    calibration, into = given.pop("calibration") or 0.0, given.pop("into")
     preset, weights, split_seed = given.pop("preset"), given.pop("weights"), given.pop("split_seed")
     if resume is not None:
-        named = {"data": data, "from": init_from, "calibration": calibration}
+        named = {"data": data, "from": init_from, "into": into, "calibration": calibration}
         clashing = sorted(key for key, value in {**given, **ctx.obj, **named}.items() if value)
         if clashing:
             raise UserError(
@@ -55,6 +56,7 @@ def command(ctx: click.Context, /, data: str | None, resume: str | None, **given
             preset,
             runs=runs,
             init_from=init_from,
+            into=into,
             calibration=calibration,
             figures=figures,
             quiet=quiet,
