@@ -23,6 +23,8 @@ from latentia.tasks.doctor import Diagnosis, Patient, examine, some
 from latentia.training.run import DataChoice
 from latentia.training.storage import model_digest
 
+NORMAL = "normal.safetensors"
+
 
 class Examined(abc.ABC):
     """The doctor and the detector of a run."""
@@ -79,12 +81,14 @@ class Examined(abc.ABC):
 
         What was kept is taken where the model is still the same and no ``data`` is named.
         """
-        path, owner = self.path / "normal.safetensors", model_digest(self.path)
-        kept = Normal.kept(path, owner) if data is None else None
+        kept = self._kept_normal() if data is None else None
         if kept is None:
             kept = learn_normal(self.model, self.training_images() if data is None else self._learned_of(data))
-            kept.save(path, owner)
+            kept.save(self.path / NORMAL, model_digest(self.path))
         return kept
+
+    def _kept_normal(self) -> Normal | None:
+        return Normal.kept(self.path / NORMAL, model_digest(self.path))
 
     def detect(
         self,
@@ -134,10 +138,7 @@ class Examined(abc.ABC):
         It is examined with ``data``, else with the run's validation images, else with its training images. ``keep`` writes
         ``doctor.json`` into the run's folder.
         """
-        if self.kind == "classifier":
-            raise UserError(
-                f"{self.path} is a classifier's run: the doctor examines autoencoders, such as the one it came from"
-            )
+        self._need_autoencoder("the doctor examines autoencoders")
         described = self.description["data"]
         train = held = None
         if described["location"] is not None:
@@ -167,12 +168,19 @@ class Examined(abc.ABC):
             return images
         return self.training_images(data)
 
-    def _learned_names(self) -> frozenset[str]:
+    def _need_autoencoder(self, what: str) -> None:
+        if self.kind == "classifier":
+            raise UserError(f"{self.path} is a classifier's run: {what}, such as the one it came from")
+
+    def _learned_parts(self) -> list[ImageSet]:
+        """Return the training images and the validation images, where there are any and they are not in memory."""
         described = self.description["data"]
         if described["location"] is None:
-            return frozenset()
-        parts = DataChoice.of(described).load()
-        return frozenset(name for part in parts if part is not None for name in part.names)
+            return []
+        return [part for part in DataChoice.of(described).load() if part is not None and len(part)]
+
+    def _learned_names(self) -> frozenset[str]:
+        return frozenset(name for part in self._learned_parts() for name in part.names)
 
     def calibration_images(self, data: Any = None) -> ImageSet:
         """Return the images that were set aside for calibration; ``data`` are the images of a run in memory.

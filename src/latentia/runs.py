@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from latentia.beside import Beside
 from latentia.classifier import Classifier
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.data.load import EmptySplit, load
-from latentia.examined import Examined
 from latentia.model import Autoencoder
 from latentia.objective import Objective
 from latentia.tasks.calibration import kept_temperature
@@ -46,7 +46,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     return Run(RunFolder.open(path))
 
 
-class Run(Examined):
+class Run(Beside):
     """A run folder with a trained model: what it is good for, as methods.
 
     Arrays, tensors and ImageSets are accepted wherever images are.

@@ -26,6 +26,7 @@ ORDER = [
     {"studies"},
     {"report"},
     {"examined"},
+    {"beside"},
     {"runs"},
     {"api"},
     {"estimators", "app", "cli"},

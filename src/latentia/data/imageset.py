@@ -171,6 +171,17 @@ class ImageSet:
         """Return the same names, ids, labels and geometry with other pixels, as a task's result."""
         return dataclasses.replace(self, pixels=pixels)
 
+    def among(self, others: ImageSet) -> npt.NDArray[np.bool_]:
+        """Return which images are ``others``, too, bool ``[N]``: equal name and pixels, wherever they were read from."""
+        found = np.zeros(len(self), dtype=bool)
+        if self.pixels.shape[1:] != others.pixels.shape[1:] or self.pixels.dtype != others.pixels.dtype:
+            return found
+        places = {name: place for place, name in enumerate(others.names)}
+        for index, name in enumerate(self.names):
+            place = places.get(name)
+            found[index] = place is not None and np.array_equal(self.pixels[index], others.pixels[place])
+        return found
+
     def check_finite(self) -> None:
         """Raise a :class:`UserError` that names the first image with a NaN or infinite pixel, if there is one."""
         if self.pixels.dtype != np.float32:

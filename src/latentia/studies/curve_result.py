@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from latentia.core.errors import UserError
 from latentia.core.notebook import Printed
-from latentia.studies.draws import LEVEL, DrawsFigure, error_over_draws, holm, over_draws
+from latentia.studies.draws import LEVEL, DrawsFigure, error_over_draws, over_draws
+from latentia.tasks.conformal import holm
 from latentia.training.run_folder import RunFolder
 
 KIND = "learning-curve"

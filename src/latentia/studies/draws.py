@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -71,13 +70,3 @@ def error_over_draws(wrong: npt.NDArray[np.bool_]) -> DrawsFigure:
     if found.std == 0.0 and found.mean in (0.0, 1.0):
         low, high = wilson(round(found.mean * wrong.shape[1]), wrong.shape[1])
     return dataclasses.replace(found, low=low, high=high)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values adjusted for being several (Holm 1979); NaN stays NaN and is not counted."""
-    order = [index for index in np.argsort(np.nan_to_num(p_values, nan=2.0)) if not math.isnan(p_values[index])]
-    adjusted, least = [math.nan] * len(p_values), 0.0
-    for place, index in enumerate(order):
-        least = max(least, min(1.0, (len(order) - place) * p_values[index]))
-        adjusted[index] = least
-    return adjusted

@@ -18,6 +18,7 @@ from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.studies.statistics import Estimate, estimate, paired_p_value
+from latentia.tasks.conformal import holm
 from latentia.tasks.reconstruct import reconstruct
 
 
@@ -59,13 +60,13 @@ class Paired(Printed):
     @property
     def p_values(self) -> list[float]:
         """Of a paired t-test of each against the best, two-sided, adjusted for their number (Holm 1979); NaN of the best."""
-        rows = [index for index in range(len(self.names)) if index != self.best]
-        raw = {row: paired_p_value((self.errors[row] - self.errors[self.best]).tolist(), 0.0) for row in rows}
-        found, least = [float("nan")] * len(self.names), 0.0
-        for rank, row in enumerate(sorted(rows, key=lambda row: raw[row])):
-            least = max(least, min(1.0, raw[row] * (len(rows) - rank)))
-            found[row] = least if raw[row] == raw[row] else raw[row]
-        return found
+        best = self.errors[self.best]
+        return holm(
+            [
+                float("nan") if place == self.best else paired_p_value((row - best).tolist(), 0.0)
+                for place, row in enumerate(self.errors)
+            ]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures."""

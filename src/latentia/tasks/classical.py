@@ -72,6 +72,21 @@ def noise_of(image: npt.NDArray[np.float32]) -> float:
     return found or float(details.mean() if details.size else 0.0)
 
 
+WAYS: dict[str, tuple[Callable[[Images, float], Images], tuple[float, ...]]] = {
+    "median": (median, (3, 5)),
+    "total variation": (total_variation, STRENGTHS),
+    "non-local means": (non_local_means, STRENGTHS),
+}
+
+
+def best_strength(way: str, noisy: Images, clean: Images) -> float:
+    """Return the strength at which ``way`` is best on up to 16 of the images ``[N, C, H, W]``, evenly spaced."""
+    answer, strengths = WAYS[way]
+    some = np.linspace(0, len(noisy) - 1, min(len(noisy), TUNED_ON)).astype(int)
+    judged = {strength: psnr(clean[some], answer(noisy[some], strength)).mean() for strength in strengths}
+    return max(judged, key=judged.__getitem__)
+
+
 def classical_answers(noisy: Images, clean: Images, lost: npt.NDArray[np.bool_] | None = None) -> dict[str, Images]:
     """Return ``{way: images}``: each way at the strength that is best on up to 16 of the clean images.
 
@@ -79,16 +94,7 @@ def classical_answers(noisy: Images, clean: Images, lost: npt.NDArray[np.bool_] 
         noisy, clean: ``[N, C, H, W]`` in [0, 1].
         lost: where pixels are lost, if that is known.
     """
-    ways: dict[str, tuple[Callable[[Images, float], Images], tuple[float, ...]]] = {
-        "median": (median, (3, 5)),
-        "total variation": (total_variation, STRENGTHS),
-        "non-local means": (non_local_means, STRENGTHS),
-    }
-    some = np.linspace(0, len(noisy) - 1, min(len(noisy), TUNED_ON)).astype(int)
-    found = {}
-    for name, (way, strengths) in ways.items():
-        judged = {strength: psnr(clean[some], way(noisy[some], strength)).mean() for strength in strengths}
-        found[name] = way(noisy, max(judged, key=judged.__getitem__))
+    found = {name: answer(noisy, best_strength(name, noisy, clean)) for name, (answer, _) in WAYS.items()}
     if lost is not None:
         found["biharmonic filling"] = biharmonic(noisy, lost)
     return found

@@ -36,21 +36,32 @@ class Agreement:
 
 def agreement(name: str, clusters: Labels, labels: Labels) -> Agreement:
     """Return how far ``clusters`` agree with ``labels``; an image in no cluster (-1) counts as wrong."""
-    from scipy.optimize import linear_sum_assignment
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     known = labels >= 0
     clusters, labels = clusters[known], labels[known]
+    return Agreement(
+        name,
+        float(matched(clusters, labels).sum() / max(len(labels), 1)),
+        float(normalized_mutual_info_score(labels, clusters)),
+        float(adjusted_rand_score(labels, clusters)),
+    )
+
+
+def matched(clusters: Labels, labels: Labels) -> npt.NDArray[np.bool_]:
+    """Return for each image whether its label is its cluster's, under the best one-to-one matching (Kuhn 1955).
+
+    An image in no cluster (-1) is wrong; ``labels`` are 0 and above.
+    """
+    from scipy.optimize import linear_sum_assignment
+
     placed = clusters >= 0
     counts = np.zeros((int(clusters.max(initial=-1)) + 1, int(labels.max(initial=-1)) + 1))
     np.add.at(counts, (clusters[placed], labels[placed]), 1)
     rows, columns = linear_sum_assignment(-counts)
-    return Agreement(
-        name,
-        float(counts[rows, columns].sum() / max(len(labels), 1)),
-        float(normalized_mutual_info_score(labels, clusters)),
-        float(adjusted_rand_score(labels, clusters)),
-    )
+    names = np.full(len(counts) + 1, -1, dtype=np.int64)  # the last is that of -1
+    names[rows] = columns
+    return names[clusters] == labels
 
 
 def beside_baselines(clusters: Labels, images: ImageSet, count: int, seed: int) -> tuple[Agreement, ...]:

@@ -119,3 +119,13 @@ def discoveries(p: npt.NDArray[np.float64], rate: float) -> npt.NDArray[np.bool_
     from scipy.stats import false_discovery_control
 
     return np.asarray(false_discovery_control(p, method="bh") <= rate)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values adjusted for being several (Holm 1979); NaN stays NaN and is not counted."""
+    order = [index for index in np.argsort(np.nan_to_num(p_values, nan=2.0)) if not math.isnan(p_values[index])]
+    adjusted, least = [math.nan] * len(p_values), 0.0
+    for place, index in enumerate(order):
+        least = max(least, min(1.0, (len(order) - place) * p_values[index]))
+        adjusted[index] = least
+    return adjusted

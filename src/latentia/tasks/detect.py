@@ -156,7 +156,7 @@ def detect(
     scores = score(model, images, name, normal)
     p, flagged, among = None, np.zeros(len(scores), dtype=bool), np.zeros(len(scores), dtype=bool)
     if calibration is not None:
-        among = _names_in(images, calibration)
+        among = images.among(calibration)
         same = among.all() and list(images.names) == list(calibration.names)
         p = p_values(scores, scores if same else score(model, calibration, name, normal), among)
         if false_alarms:
@@ -175,13 +175,6 @@ def check_asked(images: ImageSet, name: str, false_alarms: float, fdr: float) ->
         raise UserError(f"{images.source} has no images, so there is nothing to detect")
     if false_alarms and fdr:
         raise UserError("--false-alarms and --fdr are different promises: ask for one of them")
-
-
-def _names_in(images: ImageSet, calibration: ImageSet) -> npt.NDArray[np.bool_]:
-    if (images.source, images.root) != (calibration.source, calibration.root):
-        return np.zeros(len(images), dtype=bool)
-    known = set(calibration.names)
-    return np.array([name in known for name in images.names], dtype=bool)
 
 
 def heat_maps(model: Autoencoder, images: ImageSet, normal: Normal) -> npt.NDArray[np.float32]:

@@ -133,3 +133,13 @@ def test_a_wrong_name_is_answered_with_the_nearest() -> None:
 
 def test_formats_print_shortly() -> None:
     assert str(PixelFormat(3, 4, 5, "uint8", 0, 255)) == "3x4x5 uint8"
+
+
+def test_images_are_the_same_by_name_and_pixels_wherever_they_come_from() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 5), dtype=np.uint8)
+    first, second = from_array(pixels, source="here"), from_array(pixels[:4].copy(), source="there")
+    assert first.among(second).tolist() == [True, True, True, True, False, False]
+    second.pixels[1] = 0  # the name alone says nothing: arrays are numbered
+    assert first.among(second).tolist() == [True, False, True, True, False, False]
+    assert not first.among(from_array(pixels.astype(np.float32))).any()
+    assert not first.among(from_array(pixels[:, :3])).any()

@@ -1,4 +1,4 @@
-"""Figures over draws of labels: intervals that cover what they say, and p-values adjusted for being several."""
+"""Figures over draws of labels: intervals that cover what they say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from latentia.studies.draws import error_over_draws, holm, over_draws
+from latentia.studies.draws import error_over_draws, over_draws
 
 
 def simulated(random: np.random.Generator, draws: int, images: int) -> np.ndarray:
@@ -50,8 +50,3 @@ def test_a_difference_that_is_always_there_is_told() -> None:
     assert found.low > 0
     assert found.p_value < 0.001
     assert over_draws(np.zeros((5, 300))).p_value == 1.0
-
-
-def test_holm_gives_the_textbook_adjustment() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([math.nan, 0.04]) == pytest.approx([math.nan, 0.04], nan_ok=True)

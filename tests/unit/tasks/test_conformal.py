@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.stats import betabinom
@@ -11,6 +13,7 @@ from latentia.tasks.conformal import (
     cross_p_values,
     discoveries,
     false_alarm_range,
+    holm,
     p_values,
     threshold,
 )
@@ -104,3 +107,8 @@ def test_the_guarantee_is_reached_by_the_worst_dependence() -> None:
     # Rüschendorf 1982: where u is below 2 * level, the second is 2 * level - u
     second = np.where(u < 2 * level, 2 * level - u, u)
     assert np.mean((u + second) / 2 <= level + 1e-12) == pytest.approx(2 * level, abs=0.005)
+
+
+def test_holm_gives_the_textbook_adjustment() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([math.nan, 0.04]) == pytest.approx([math.nan, 0.04], nan_ok=True)
