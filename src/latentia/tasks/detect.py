@@ -68,7 +68,7 @@ class Detection(Printed):
     def promises(self) -> tuple[str, ...]:
         """What the flags promise, a sentence each; none where no level was asked for."""
         level, told = self.false_alarms, []
-        new = int((~self.among).sum())
+        new = int((~self.among & ~self.learned).sum())
         if level and self.folds and new:
             most = cross_guarantee(level, self.calibration, self.folds)
             told.append(
