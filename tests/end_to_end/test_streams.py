@@ -67,8 +67,9 @@ def test_cross_validation_takes_a_stream_that_fits_into_memory(shards: Path, tmp
 def test_a_killed_run_on_shards_goes_on_to_the_image(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"encoder__widths": (8, 16), "epochs": 6, "batch_size": 32, "checkpoint_seconds": 0.05}
+    settings = {"encoder__widths": (8, 16), "epochs": 6, "batch_size": 32}
     whole = train(f"wds:{shards}", runs=tmp_path / "whole", quiet=True, figures=False, **settings)
+    settings["checkpoint_seconds"] = 0.2
     code = (
         "import sys\nimport torch\nfrom latentia import train\ntorch.set_num_threads(1)\n"
         f"train(sys.argv[1], runs=sys.argv[2], quiet=True, figures=False, **{settings})\n"

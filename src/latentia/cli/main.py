@@ -60,7 +60,7 @@ def cli() -> None:
     """Latentia: learning from images without labels.
 
     DATA is a name (digits, mnist, fashion-mnist, kmnist, emnist, cifar10), a folder of images, an .npy or .npz file, or
-    wds:FOLDER, the shards in it.
+    wds:FOLDER, the shards in it, or hf:OWNER/NAME, a data set of Hugging Face that streams.
     RUN is a run folder, such as runs/0001-mnist-cae. Your data and your weights are yours: nothing leaves this machine
     unless you push it.
     """

@@ -32,12 +32,12 @@ class Reader:
     def __init__(self, view: View) -> None:
         self._executor: Executor
         self._submit: Callable[[Pieces], Future[Piece]]
-        processes = reader_count() if view.shards.side_by_side else 0
+        processes = reader_count() if view.shards.reach.side_by_side else 0
         if processes:
             executor = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin, initargs=(view,))
             self._executor, self._submit = executor, lambda pieces: executor.submit(_read_begun, pieces)
         else:
-            threads = ThreadPoolExecutor(THREADS if view.shards.side_by_side else 1)
+            threads = ThreadPoolExecutor(THREADS if view.shards.reach.side_by_side else 1)
             self._executor, self._submit = threads, lambda pieces: threads.submit(read, view, pieces)
 
     def __enter__(self) -> Reader:

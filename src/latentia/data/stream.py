@@ -23,6 +23,23 @@ IN_MEMORY = 1 << 30  # bytes of pixels that are read at once
 BLOCK = 1024  # images that are read together when something goes through them in order
 
 
+@dataclasses.dataclass(frozen=True)
+class Reach:
+    """How far from one another, and in which order, pieces of shards may be read.
+
+    Attributes:
+        lanes: the most places that may be read side by side: a power of two, so that ranks share them out.
+        chunk: the most images that are read together.
+        window: chunks that may be read in any order; 1 where a shard is read forwards only.
+        side_by_side: whether several threads or processes may read at once.
+    """
+
+    lanes: int = 64
+    chunk: int = 256
+    window: int = 64
+    side_by_side: bool = True
+
+
 class Shards(Protocol):
     """Where a stream's images come from: shards, each with its images in a fixed order."""
 
@@ -43,8 +60,8 @@ class Shards(Protocol):
         """Whether images have labels."""
 
     @property
-    def side_by_side(self) -> bool:
-        """Whether pieces may be read by several threads or processes at once."""
+    def reach(self) -> Reach:
+        """How pieces may be asked for."""
 
     def counts(self, split: str, seed: int) -> npt.NDArray[np.int64]:
         """Return how many images of a split are in each shard, int64 ``[S]``."""

@@ -26,12 +26,7 @@ from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.data.reading import Reader, result
 from latentia.data.stream import ImageStream, Piece, View
 
-LANES = (
-    64  # places that are read side by side, where there are images enough: a power of two, so that ranks share them out
-)
 LANE_IMAGES = 512  # the images that a lane should have at the least
-CHUNK = 256  # images that are read together
-WINDOW = 64  # chunks of a lane that are shuffled together
 BUFFER = 1 << 28  # bytes of pixels that the chunks of all lanes may take
 
 
@@ -54,7 +49,7 @@ class Order:
         """How many places are read side by side."""
         if self.seed is None:
             return 1
-        lanes = LANES
+        lanes = self.view.shards.reach.lanes
         while lanes > 1 and lanes * LANE_IMAGES > len(self.view):
             lanes //= 2
         return lanes
@@ -64,7 +59,7 @@ class Order:
         """How many images are read together."""
         kind = self.view.shards.format
         each = kind.pixels * np.dtype(kind.dtype).itemsize
-        return max(16, min(CHUNK, BUFFER // max(self.lanes, 4) // each))
+        return max(16, min(self.view.shards.reach.chunk, BUFFER // max(self.lanes, 4) // each))
 
     @functools.cached_property
     def _shards(self) -> npt.NDArray[np.int64]:
@@ -103,9 +98,10 @@ class Order:
         length = self.length(lane)
         full = length // self.chunk
         if chunk < full and self.seed is not None:  # the rest of a lane, less than a chunk, comes last
-            window = chunk // WINDOW
-            begin = window * WINDOW
-            mixed = self._permutation(min(WINDOW, full - begin), "window", lane, window)
+            width = self.view.shards.reach.window
+            window = chunk // width
+            begin = window * width
+            mixed = self._permutation(min(width, full - begin), "window", lane, window)
             chunk = begin + int(mixed[chunk - begin])
         return chunk * self.chunk, min((chunk + 1) * self.chunk, length)
 

@@ -18,8 +18,9 @@ from latentia.core.errors import DamagedData, UserError
 from latentia.core.launch import Launch
 from latentia.data import stream, stream_batches
 from latentia.data.batches import Batches
+from latentia.data.shards.catalogue import Catalogue
 from latentia.data.shards.packing import pack
-from latentia.data.stream import ImageStream
+from latentia.data.stream import ImageStream, Reach
 from latentia.data.stream_batches import Order, StreamBatches
 
 RANDOM = np.random.default_rng(0)
@@ -37,10 +38,8 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the constants small, so that 700 images have many lanes, chunks and windows."""
-    monkeypatch.setattr(stream_batches, "LANES", 8)
+    monkeypatch.setattr(Catalogue, "reach", Reach(lanes=8, chunk=16, window=3))
     monkeypatch.setattr(stream_batches, "LANE_IMAGES", 50)
-    monkeypatch.setattr(stream_batches, "CHUNK", 16)
-    monkeypatch.setattr(stream_batches, "WINDOW", 3)
 
 
 def images_of(shards: Path, split: str = "all") -> ImageStream:
@@ -142,7 +141,7 @@ def test_without_a_seed_the_order_is_that_of_the_shards(shards: Path) -> None:
 
 def test_reading_is_bounded(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = images_of(shards)
-    monkeypatch.setattr(stream_batches, "CHUNK", 16)
+    monkeypatch.setattr(Catalogue, "reach", Reach(chunk=16))
     submit, results = stream_batches.Reader.submit, 0
     largest = 0
 
@@ -189,14 +188,14 @@ def test_reading_processes_give_the_same_and_a_killed_one_is_told(
     images = images_of(shards)
     alone = ids(StreamBatches(images, images.format, 32, seed=0).epoch(0))
     monkeypatch.setenv("LATENTIA_READERS", "2")
-    monkeypatch.setattr(stream_batches, "CHUNK", 16)
+    monkeypatch.setattr(Catalogue, "reach", Reach(chunk=16))
     few = StreamBatches(images, images.format, 32)
     assert ids(few) == list(range(COUNT))
     monkeypatch.undo()
     monkeypatch.setenv("LATENTIA_READERS", "1")
     assert ids(StreamBatches(images, images.format, 32, seed=0).epoch(0)) == alone
 
-    monkeypatch.setattr(stream_batches, "CHUNK", 16)
+    monkeypatch.setattr(Catalogue, "reach", Reach(chunk=16))
     reading = iter(StreamBatches(images, images.format, 16))
     next(reading)
     import multiprocessing

@@ -177,8 +177,14 @@ def test_an_unreadable_image_is_named_and_packing_leaves_it_out(tmp_path: Path, 
 
 def test_the_first_image_is_unreadable(tmp_path: Path) -> None:
     write(tmp_path / "a.tar", {"0.png": b"no", "1.png": png()})
-    with pytest.raises(UserError, match=r"the image 'a/0' in the shard .*a\.tar is no image"):
+    with pytest.raises(DamagedData, match=r"the image 'a/0' in the shard .*a\.tar is no image"):
         read_all(tmp_path / "a.tar")
+    assert pack(f"wds:{tmp_path / 'a.tar'}", tmp_path / "mended", quiet=True).images == 1
+    write(tmp_path / "b.tar", {"0.png": b"no"})
+    with pytest.raises(
+        UserError, match=r"holds no image among those looked at first: the image 'b/0' in the shard .*is no"
+    ):
+        read_all(tmp_path / "b.tar")
 
 
 def test_shards_that_cannot_be_read(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from latentia.data.imageset import PixelFormat
 from latentia.data.shards.images import Form, decoded
 from latentia.data.shards.members import Table, rows_of
 from latentia.data.splits import SPLIT_SEED, SPLITS
-from latentia.data.stream import NO_PIXELS, Piece
+from latentia.data.stream import NO_PIXELS, Piece, Reach
 
 INDEX, MEMBERS, VERSION = "index.json", "members", 1
 
@@ -103,9 +103,9 @@ class Catalogue:
         return PixelFormat(*self.form.shape, self.form.dtype, self.low, self.high)
 
     @property
-    def side_by_side(self) -> bool:
-        """Yes: pieces may be read by several threads or processes at once."""
-        return True
+    def reach(self) -> Reach:
+        """Any piece, at any time."""
+        return Reach()
 
     @functools.cached_property
     def official(self) -> frozenset[str]:

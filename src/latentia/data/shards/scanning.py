@@ -13,9 +13,9 @@ import numpy as np
 from latentia.core.atomic import storage_errors, write_bytes
 from latentia.core.errors import UserError
 from latentia.data.cache import entry_key, map_files
-from latentia.data.decode import LAYOUTS, common_layout
 from latentia.data.shards.catalogue import Catalogue, Shard
-from latentia.data.shards.images import AS_ARRAYS, Form, Unfit, contents, form_of, pixels_of
+from latentia.data.shards.form import common_form, evenly
+from latentia.data.shards.images import Form, contents
 from latentia.data.shards.members import digest_of, table_of
 from latentia.data.source import ReadOptions
 
@@ -24,7 +24,6 @@ PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "va
 SCAN_VERSION = 1
 BLOCK = 512  # the bytes in a block of a tar file
 SEEN_SHARDS, SEEN_EACH = 16, 8  # the images by which the common form is chosen
-LARGEST = 128  # the side that mixed sizes are brought down to unless a size is given
 
 
 def catalogue_of(paths: list[Path], options: ReadOptions) -> Catalogue:
@@ -142,67 +141,16 @@ def _part(path: Path) -> str:
 
 
 def _common_form(shards: list[Shard], options: ReadOptions) -> tuple[Form, float, float, tuple[str, ...]]:
-    seen = []
-    floats: list[float] = []
-    for number in sorted({int(n) for n in np.linspace(0, len(shards) - 1, min(len(shards), SEEN_SHARDS))}):
+    seen: list[tuple[str, bytes]] = []
+    for number in evenly(len(shards), SEEN_SHARDS):
         shard = shards[number]
-        rows = np.unique(np.linspace(0, shard.count - 1, min(shard.count, SEEN_EACH)).astype(np.int64))
+        rows = np.array(evenly(shard.count, SEEN_EACH), dtype=np.int64)
         names = shard.names(rows)
         found = contents(shard.path, shard.members()[rows], names.__getitem__, False)
-        for name, content in zip(names, found, strict=True):
-            try:
-                seen.append(form_of(content))
-            except Unfit as reason:
-                raise UserError(
-                    f"the image {name!r} in the shard {shard.path} {reason}: latentia pack wds:... -o FOLDER leaves such "
-                    "images out"
-                ) from None
-            if seen[-1][2] == "float32":
-                pixels = pixels_of(content, Form(*seen[-1]))
-                floats += [float(pixels.min()), float(pixels.max())]
-    layouts = {layout for layout, _, _ in seen}
-    dtypes = {dtype for _, _, dtype in seen}
-    if AS_ARRAYS in layouts and (len(layouts) > 1 or len(dtypes) > 1 or len({shape[0] for _, shape, _ in seen}) > 1):
-        raise UserError(
-            f"the images in {shards[0].path.parent} are of several kinds ({', '.join(sorted(layouts | dtypes))}): "
-            "pack those of one kind"
-        )
-    layout = AS_ARRAYS if AS_ARRAYS in layouts else common_layout(layouts)
-    channels, dtype = seen[0][1][0], seen[0][2]
-    if layout != AS_ARRAYS:
-        channels, deep, real = LAYOUTS[layout]
-        dtype = "uint16" if deep else "float32" if real else "uint8"
-    if dtype not in ("uint8", "uint16", "float32"):
-        raise UserError(f"the images in {shards[0].path.parent} are {dtype}, but pixels are uint8, uint16 or float32")
-    size, policy, notes = _common_size([(shape[1], shape[2]) for _, shape, _ in seen], options)
-    low, high = _range(dtype, floats)
-    return Form(layout, (channels, *size), dtype, policy), low, high, notes
-
-
-def _range(dtype: str, floats: list[float]) -> tuple[float, float]:
-    if dtype != "float32":
-        return 0.0, float(np.iinfo(dtype).max)
-    low, high = min(floats), max(floats)
-    if low >= 0.0 and high <= 1.0:
-        return 0.0, 1.0
-    return low, high if high > low else low + 1.0
-
-
-def _common_size(sizes: list[tuple[int, int]], options: ReadOptions) -> tuple[tuple[int, int], str, tuple[str, ...]]:
-    policy = "resize" if options.policy == "auto" else options.policy
-    if options.size is not None:
-        return options.size, policy, ()
-    if len(set(sizes)) == 1:
-        return sizes[0], "none", ()
-    heights, widths = np.array(sizes).T
-    scale = min(1.0, LARGEST / max(float(np.median(heights)), float(np.median(widths))))
-    size = max(1, round(float(np.median(heights)) * scale)), max(1, round(float(np.median(widths)) * scale))
-    what = {"resize": "scaled", "pad": "padded", "crop": "cropped"}[policy]
-    return (
-        size,
-        policy,
-        (f"the images have several sizes and are {what} to {size[0]}x{size[1]} (choose with --size and --policy)",),
-    )
+        seen += [
+            (f"the image {name!r} in the shard {shard.path}", each) for name, each in zip(names, found, strict=True)
+        ]
+    return common_form(seen, str(shards[0].path.parent), options)
 
 
 def _stamp(path: Path) -> str:
