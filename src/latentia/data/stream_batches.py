@@ -132,6 +132,12 @@ class Order:
         return drawn
 
 
+@dataclasses.dataclass(frozen=True)
+class _Chunk:
+    waiting: Future[Piece]
+    mixed: npt.NDArray[np.int64]  # the order of its images
+
+
 class StreamBatches(Batches):
     """The batches of a stream, in order, or shuffled anew for each epoch; see the head of this file.
 
@@ -171,7 +177,7 @@ class StreamBatches(Batches):
         ahead = (
             order.lanes * order.chunk // self.batch_size + 4
         )  # steps by which reading is ahead: a chunk of every lane
-        chunks: dict[tuple[int, int], Future[Piece]] = {}
+        chunks: dict[tuple[int, int], _Chunk] = {}
         newest: dict[int, int] = {}
         planned = start
         with Reader(self.view) as reader:
@@ -179,7 +185,8 @@ class StreamBatches(Batches):
                 while planned < min(step + ahead, len(self)):
                     for lane, chunk in self._needed(order, planned):
                         if (lane, chunk) not in chunks:
-                            chunks[lane, chunk] = reader.submit(order.pieces(lane, chunk))
+                            waiting = reader.submit(order.pieces(lane, chunk))
+                            chunks[lane, chunk] = _Chunk(waiting, order.mixed(lane, chunk))
                     planned += 1
                 batch = self._batch(order, step, chunks)
                 for lane, chunk in self._needed(order, step):
@@ -197,7 +204,7 @@ class StreamBatches(Batches):
         lanes, chunks, _ = order.places(self._positions(step, order.lanes))
         return sorted(set(zip(lanes.tolist(), chunks.tolist(), strict=True)))
 
-    def _batch(self, order: Order, step: int, chunks: dict[tuple[int, int], Future[Piece]]) -> Batch:
+    def _batch(self, order: Order, step: int, chunks: dict[tuple[int, int], _Chunk]) -> Batch:
         positions = self._positions(step, order.lanes)
         lanes, numbers, within = order.places(positions)
         kind = self.view.shards.format
@@ -205,8 +212,8 @@ class StreamBatches(Batches):
         ids, labels = np.empty(len(positions), dtype=np.int64), np.empty(len(positions), dtype=np.int64)
         for lane, number in self._needed(order, step):
             rows = np.flatnonzero((lanes == lane) & (numbers == number))
-            piece = result(chunks[lane, number])
-            taken = order.mixed(lane, number)[within[rows]]
+            piece = result(chunks[lane, number].waiting)
+            taken = chunks[lane, number].mixed[within[rows]]
             pixels[rows], ids[rows], labels[rows] = piece.pixels[taken], piece.ids[taken], piece.labels[taken]
         stored = as_tensor(pixels).to(self.device, non_blocking=True)
         total = min(self.batch_size, self.count - step * self.batch_size)
