@@ -148,7 +148,7 @@ class StreamBatches(Batches):
         device: where the batches are wanted.
         seed: the seed of the shuffle; ``None`` keeps the order.
         place: which of the processes this is that share each batch. Images of a batch are in the order of their lanes, so
-            that each reads its own lanes only where their number divides by that of the processes.
+            that each reads its own lanes only, where the number of lanes divides by that of the processes.
     """
 
     def __init__(
@@ -174,9 +174,7 @@ class StreamBatches(Batches):
             DamagedData: a shard, or an image in it, cannot be read, or a reader died.
         """
         order = Order(self.view, self.seed, epoch)
-        ahead = (
-            order.lanes * order.chunk // self.batch_size + 4
-        )  # steps by which reading is ahead: a chunk of every lane
+        ahead = order.lanes * order.chunk // self.batch_size + 4  # steps that reading is ahead: a chunk of every lane
         chunks: dict[tuple[int, int], _Chunk] = {}
         newest: dict[int, int] = {}
         planned = start

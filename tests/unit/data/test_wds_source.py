@@ -164,6 +164,7 @@ def test_a_single_odd_size_among_many_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [(b"", "is empty"), (b"what is this", "is no image"), (png()[:80], r"is (truncated|broken)")],
+    ids=["empty", "text", "cut"],
 )
 def test_an_unreadable_image_is_named_and_packing_leaves_it_out(tmp_path: Path, content: bytes, reason: str) -> None:
     members = {f"{number:03d}.png": png() for number in range(200)} | {"099.png": content}
