@@ -44,8 +44,16 @@ def start() -> Iterator[Start]:
     """Return a function that starts Python in so many processes; what still runs at the end is stopped."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(processes: int, *words: object) -> subprocess.Popen[str]:
-        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes]
+    def begin(processes: int, *words: object, restarts: int = 0) -> subprocess.Popen[str]:
+        launcher = [
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--max-restarts",
+            restarts,
+            "--nproc-per-node",
+            processes,
+        ]
         line = [sys.executable, *map(str, [*(launcher if processes > 1 else []), *words])]
         process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         started.append(process)
@@ -151,6 +159,19 @@ def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path
     np.testing.assert_allclose(losses(folder), losses(whole.path), rtol=1e-3)
     assert len(losses(folder)) == 12
     assert not list(folder.rglob("*.tmp-*"))
+
+
+@pytest.mark.slow
+def test_the_launcher_restarts_a_named_run(start: Start, tmp_path: Path) -> None:
+    words = ["digits", *OPTIONS, "--epochs", "3", "--into", tmp_path / "run"]
+    process = start(2, *command(*words), restarts=1)
+    wait_for((tmp_path / "run" / "last" / "checkpoint.safetensors").exists, process)
+    os.kill(workers(process)[1], signal.SIGKILL)
+    output, errors = finished(process)
+    assert process.returncode == 0, errors
+    assert output.splitlines()[-1] == str(tmp_path / "run")
+    assert len(said(errors, "another process of this training has ended")) == 1
+    assert len(losses(tmp_path / "run")) == 3
 
 
 def test_only_the_first_process_speaks_and_writes(start: Start, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from latentia.core.errors import Elsewhere, LatentiaError, Lost
 from latentia.core.launch import ALONE, Launch, launch
+from latentia.core.meeting import meet
 
 PATIENCE = datetime.timedelta(hours=1)  # for one that is slow; one that has ended is noticed at once
 LOADING = datetime.timedelta(days=7)  # for whoever reads the images first
@@ -207,6 +208,7 @@ def join() -> Ranks | None:
             torch.cuda.set_device(place.local_rank % gpus)
         with _together():
             store, rank, size = next(iter(rendezvous("env://", timeout=PATIENCE)))
+            store = dist.PrefixStore(f"latentia/{meet(store, rank, size)}", store)
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
         _joined = Ranks(place, store)
     return _joined

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import signal
 import threading
+import time
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ import torch
 from latentia.cli.main import cli
 from latentia.core.errors import LatentiaError, Lost, UserError
 from latentia.core.launch import ALONE, Launch, launch
+from latentia.core.meeting import meet
 from latentia.core.ranks import computed, join, lead, one_first, own, whole
 from latentia.data.batches import Batches
 from latentia.data.cache import IN_PROCESS, map_files
@@ -109,3 +112,30 @@ def test_a_killed_reader_ends_in_a_sentence() -> None:
     jobs = [(signal.SIGKILL,)] * IN_PROCESS
     with pytest.raises(LatentiaError, match=r"has ended before its time \(killed, or out of memory\?\).*start again"):
         map_files(signal.raise_signal, jobs, title="reading", quiet=True, processes=2)
+
+
+def test_processes_of_one_start_find_one_another_and_nobody_of_an_earlier_one() -> None:
+    """The store of a launcher outlives a start: names of the dead stand in it, and one process comes late."""
+    store = torch.distributed.HashStore()
+
+    def start(size: int, late: int) -> set[str]:
+        names: list[str] = []
+
+        def come(rank: int) -> None:
+            if rank == late:
+                time.sleep(0.2)
+            names.append(meet(store, rank, size, datetime.timedelta(seconds=20)))
+
+        threads = [threading.Thread(target=come, args=(rank,)) for rank in range(size)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert len(names) == size
+        return set(names)
+
+    found = [start(3, late) for late in (0, 1, 2)] + [start(2, 0), start(4, 3)]
+    assert all(len(names) == 1 for names in found)
+    assert len(set().union(*found)) == 5
+    with pytest.raises(RuntimeError, match="not all of 2 processes have come"):
+        meet(store, 1, 2, datetime.timedelta(seconds=0.1))
