@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from latentia.core.errors import Elsewhere, LatentiaError, Lost
@@ -208,7 +209,7 @@ def join() -> Ranks | None:
             torch.cuda.set_device(place.local_rank % gpus)
         with _together():
             store, rank, size = next(iter(rendezvous("env://", timeout=PATIENCE)))
-            store = dist.PrefixStore(f"latentia/{meet(store, rank, size)}", store)
+            store = PrefixStore(f"latentia/{meet(store, rank, size)}", store)
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
         _joined = Ranks(place, store)
     return _joined
