@@ -156,6 +156,11 @@ def set_aside(train: ImageSet, fraction: float, *, split_seed: int = SPLIT_SEED)
         raise UserError(
             f"calibration is {fraction:g}, but it is the share of the training images to set aside, between 0 and 1"
         )
+    if isinstance(train, ImageStream):
+        raise UserError(
+            f"{train.source} is read in turn from shards, so none of its images can be set aside for calibration: leave "
+            "--calibration out, and name normal images with latentia detect --calibrate"
+        )
     from latentia.core.noise import derive  # late, for it brings torch
 
     parts = carve(train, {"calibration": fraction}, seed=derive(split_seed, "calibration"))

@@ -18,6 +18,7 @@ from latentia.core.errors import DamagedData, UserError
 from latentia.core.launch import Launch
 from latentia.data import stream, stream_batches
 from latentia.data.batches import Batches
+from latentia.data.load import set_aside
 from latentia.data.shards.catalogue import Catalogue
 from latentia.data.shards.packing import pack
 from latentia.data.stream import ImageStream, Reach
@@ -220,3 +221,10 @@ def test_reading_threads_end_with_the_epoch(shards: Path) -> None:
             break
         time.sleep(0.01)
     assert not any("ThreadPool" in thread.name for thread in threading.enumerate())
+
+
+def test_none_of_a_stream_is_set_aside_for_calibration(shards: Path) -> None:
+    with pytest.raises(
+        UserError, match="read in turn from shards, so none of its images can be set aside for calibration"
+    ):
+        set_aside(images_of(shards, "train"), 0.1)

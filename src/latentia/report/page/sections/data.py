@@ -42,6 +42,9 @@ def _facts(described: dict[str, Any], images: ImageSet | None) -> list[tuple[str
         held = described.get("validation")
         found.append(("training images", f"{described['train']['count']:,}"))
         found.append(("validation images", f"{held['count']:,}" if held else "none"))
+        if described.get("calibration"):
+            count = described["calibration"]["count"]
+            found.append(("calibration images", f"{count:,}, set aside for the thresholds of latentia detect"))
         if described.get("location") is not None and (described.get("options") or {}).get("split") is None:
             found.append(("test images", "set aside, not read"))
     else:

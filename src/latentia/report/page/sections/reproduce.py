@@ -54,7 +54,7 @@ def _facts(described: dict[str, Any]) -> list[tuple[str, Text]]:
     seeds = {"training": settings.get("seed"), "splits": data.get("split_seed")}
     if any(seed is not None for seed in seeds.values()):
         found.append(("seeds", ", ".join(f"{name} {seed}" for name, seed in seeds.items() if seed is not None)))
-    for part, name in (("train", "training"), ("validation", "validation")):
+    for part, name in (("train", "training"), ("validation", "validation"), ("calibration", "calibration")):
         if data.get(part):
             found.append((f"fingerprint, {name} images", data[part]["fingerprint"]))
     if (described.get("study") or {}).get("data"):
