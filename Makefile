@@ -6,7 +6,7 @@ RUNS ?= runs
 # uv installs faster than pip but does not read pip's configuration; where pip has wheels on disk, uv is told
 FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
 
-.PHONY: help demo test test-full lint docs bench clean
+.PHONY: help demo test test-full lint docs pictures screenshots bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,8 +42,15 @@ lint: $(VENV)/dev  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/dev  ## draw the pictures of README and guides anew, from real runs (needs MNIST)
+docs: $(VENV)/dev  ## build the documentation, which asks for nothing from the network
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+pictures: $(VENV)/dev  ## run README, tutorial and walk-through anew: their output and pictures (needs MNIST; half an hour)
 	$(BIN)/python docs/make_pictures.py
+
+screenshots: $(VENV)/dev  ## photograph report, comparison and explorer, from real runs (needs MNIST and Chromium)
+	$(BIN)/python docs/screenshots.py
 
 bench: $(VENV)/dev  ## measure speed beside the usual script and pythae (needs MNIST and a quiet machine, half an hour), and write the README's table
 	$(BIN)/python benchmarks/bench.py

@@ -5,19 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
-from latentia.report.page.html import facts, joined, number, tile
+from latentia.report.page.html import facts, gallery, joined, number, tile
 from latentia.report.page.materials.run import RunMaterial
+from latentia.report.page.pictures import pairs
 from latentia.report.page.section import Section
 
 PLACE, KINDS = 0, ("autoencoder",)
+SHOWN = 16  # as many of them as there is room for in one row
 
 
 def section(material: RunMaterial) -> Section:
-    """Return tiles with error, code, images and time, and the parts in words."""
+    """Return tiles with error, code, images and time, a row of reconstructions, and the parts in words."""
     described = material.description
-    return Section("Summary", joined([_tiles(material), facts(_parts(described))]), lead=status_note(described))
+    parts = [_tiles(material), _strip(material), facts(_parts(described))]
+    return Section("Summary", joined(parts), lead=status_note(described))
+
+
+def _strip(material: RunMaterial) -> Markup:
+    """Return a few images above what the model makes of them: whoever opens the page sees at once what it is about."""
+    found = material.reconstruction
+    if found is None:
+        return Markup("")
+    count = min(SHOWN, len(found.originals))
+    chosen = np.linspace(0, len(found.originals) - 1, count).astype(np.int64)
+    lead = Markup('<p class="soft">Images of the {} part, above what the model makes of them.</p>').format(material.on)
+    return joined([lead, gallery(((pair, "") for pair in pairs(found, chosen)), kind="strip")])
 
 
 def _tiles(material: RunMaterial) -> Markup:
