@@ -40,7 +40,8 @@ def main(pages: list[str], kept: str | None = None) -> None:
             Path("recipes").symlink_to(ROOT / "recipes")  # pages are read, and their commands typed, in the root
             text = fill(page.read_text(encoding="utf-8"), {"__name__": "__page__"})
             page.write_text(text, encoding="utf-8")
-            pictures = {found["path"] for found in PICTURE.finditer(text)}
+            own = f"pictures/{page.stem}/"
+            pictures = {found["path"] for found in PICTURE.finditer(text) if own in found["path"]}
             for path in sorted(pictures):
                 keep(Path(folder), (page.parent / path).resolve())
 

@@ -65,7 +65,7 @@ def test_the_walk_through_can_be_walked(tmp_path: Path, monkeypatch: pytest.Monk
             monkeypatch.setattr(sys, "argv", [*words, *(["--tiles", "240"] if words[1].endswith("/") else [])])
             runpy.run_path(str(ROOT / words[0]), run_name="__main__")
     assert "tiles have the right name" in capsys.readouterr().out
-    for name in re.findall(r"!\[.*\]\(.*/(.*\.png)\)", page):
+    for name in re.findall(r"!\[.*\]\(.*/photographs/(.*\.png)\)", page):
         assert len(list(tmp_path.rglob(name))) == 1, name
 
 

@@ -32,7 +32,7 @@ export function choices(select, options, value) {
 }
 
 /** The page's facts that several places need. */
-export const page = { key: "", crisp: false, state: null };
+export const page = { key: "", crisp: false, large: false, state: null };
 
 export const picture = (kind, row) => `picture/${kind}/${row}.png?k=${page.key}`;
 

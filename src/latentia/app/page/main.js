@@ -46,6 +46,7 @@ on("said", ({ text, tone }) => say(text, tone));
 on("state", (state) => {
   page.key = state.key;
   page.crisp = state.rendering === "pixelated";
+  page.large = state.count > 5000;
   at("facts").textContent = state.images;
   at("facts").title = state.folder;
 });

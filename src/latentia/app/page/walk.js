@@ -10,6 +10,8 @@ let under = false; // whether a question is under way
 let next = false; // whether the place has changed since it was asked
 let ticket = 0;
 let marked = 0;
+let moved = false; // whether the mark on the map is to follow when the walk rests
+let rest = null;
 
 /** Begin at an image (its row), or at the mean of all codes (null). */
 export function walkFrom(row) {
@@ -21,16 +23,19 @@ const value = (place) => moves[place] ?? told.places[place];
 function move(changes) {
   Object.assign(moves, changes);
   draw();
+  moved = true;
+  clearTimeout(rest);
   if (under) next = true;
   else send();
 }
 
-function send() {
+function send(resting = false) {
   under = true;
   next = false;
   ticket += 1;
   const now = performance.now();
-  const mark = now - marked > 250; // the mark on the map is redrawn less often than the image
+  // the mark on the map is redrawn less often than the image; a large map, whose redrawing takes long, when the walk rests
+  const mark = resting || (!page.large && now - marked > 250);
   if (mark) marked = now;
   ask("walk", { row: told.row, directions: told.directions, moves, ticket, mark });
 }
@@ -111,6 +116,7 @@ export function start() {
     at("decoded").dataset.ticket = message.ticket;
     under = false;
     if (next) send();
+    else if (page.large && moved) rest = setTimeout(() => { moved = false; if (!under) send(true); }, 300);
   });
   at("directions").addEventListener("change", () => walkFrom(told.row));
   at("walk-mean").addEventListener("click", () => walkFrom(null));
