@@ -4,7 +4,7 @@
     python benchmarks/stream_memory.py --largest 100000
 
 The network is a dense one of 32 units, so that time goes into reading. The images are 16x16 bytes of noise, packed as arrays
-(`--kind auto`: as PNG, which takes three times as long). Each figure is the peak of a fresh process (`ru_maxrss`, mapped pages
+(`--kind auto`: as PNG, which takes three times as long). Each figure is the peak of a fresh process (`VmHWM`, mapped pages
 included), beside what the process had before it began to read. Written to ``benchmarks/results/stream_memory.json``, with what
 packing and reading cost.
 """
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -38,7 +37,9 @@ def write_images(path: Path, count: int) -> None:
 
 
 def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # not ru_maxrss, which a process takes over from the one that started it
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def child(what: str, location: str, folder: Path) -> None:
