@@ -153,8 +153,11 @@ class View:
                 begin = stop
 
 
-class Column:
-    """One field of all images, read when it is asked for; ``[...]`` takes what NumPy takes for the first axis."""
+class Column(np.lib.mixins.NDArrayOperatorsMixin):
+    """One field of all images, read when it is asked for; it stands where an array ``[N, ...]`` stands.
+
+    ``[...]`` takes what NumPy takes, and reads no more than that; comparisons and the methods of arrays read all of it.
+    """
 
     def __init__(self, view: View, field: str, shape: tuple[int, ...], dtype: Any, source: str) -> None:
         self._view, self._field, self._source = view, field, source
@@ -187,11 +190,15 @@ class Column:
         found = self[:]
         return np.asarray(found) if dtype is None else np.asarray(found, dtype=dtype)
 
-    def __ge__(self, other: Any) -> npt.NDArray[np.bool_]:
-        return np.asarray(np.asarray(self) >= other)
+    def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        plain = [np.asarray(value) if isinstance(value, Column) else value for value in inputs]
+        return getattr(function, method)(*plain, **options)
 
-    def __lt__(self, other: Any) -> npt.NDArray[np.bool_]:
-        return np.asarray(np.asarray(self) < other)
+    def __getattr__(self, name: str) -> Any:
+        # what else an array can do (max, tolist, mean …), the values read for it
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(np.asarray(self), name)
 
     def _gather(self, places: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         each = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize

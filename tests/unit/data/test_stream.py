@@ -181,6 +181,12 @@ def test_columns_answer_like_arrays(shards: Path) -> None:
     chosen = images.select(some[:4])
     assert (chosen.pixels == whole[some[:4]]).all() and chosen.names[1] == images.names[500]
     assert "ImageStream" in repr(images)
+    labels: Any = images.labels
+    plain = np.asarray(labels)
+    assert ((labels > 2) == (plain > 2)).all() and (labels != -1).all() and (labels + 1 == plain + 1).all()
+    assert labels.max() == 6 and labels.tolist() == plain.tolist() and np.array_equal(np.unique(labels), np.arange(7))
+    with pytest.raises(AttributeError, match="no attribute 'detach'"):
+        _ = labels.detach
 
 
 def test_reading_processes_give_the_same_and_a_killed_one_is_told(

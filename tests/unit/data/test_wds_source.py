@@ -87,6 +87,8 @@ def test_names_with_ranges_and_wildcards(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"holds no shards: files that end in \.tar"):
         read_all(tmp_path / "empty")
+    with pytest.raises(UserError, match=r"holds shards: name it as wds:.*f$"):
+        load(folder, quiet=True)
     for place in ("https://example.org/{0..9}.tar", "pipe:curl x"):
         with pytest.raises(UserError, match="is not on this machine: mount it or copy it here"):
             read_all(place)

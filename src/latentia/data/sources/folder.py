@@ -64,6 +64,8 @@ class Folder(Source):
         headers = _headers(place, names, options)
         good = [(name, header) for name, header in zip(names, headers, strict=True) if not header.problem]
         bad = [(name, header) for name, header in zip(names, headers, strict=True) if header.problem]
+        if not good and any(name.endswith(".tar") for name in names):
+            raise UserError(f"the folder {str(place)!r} holds shards: name it as wds:{place}")
         if not good:
             raise UserError(f"the folder {str(place)!r} holds {len(names)} files but no image: {_named(bad)}")
         size, policy, note = _choose_size([(header.height, header.width) for _, header in good], options)
