@@ -55,8 +55,9 @@ def main(runs: Path, chosen: list[str]) -> None:
                 with served(run(), data) as address:
                     page = explored(browser, address)
                     take(page, name)
-                    walk(page)
-                    take(page, f"{name}-walk")
+                    if name == "explorer":
+                        walk(page)
+                        take(page, "explorer-walk")
         browser.close()
 
 

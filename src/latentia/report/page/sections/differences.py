@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from latentia.report.page.html import joined, number, paragraph, table, text_of
 from latentia.report.page.materials.comparison import ComparisonMaterial
 from latentia.report.page.section import Section
@@ -30,4 +32,6 @@ def section(material: ComparisonMaterial) -> Section:
     on = sorted({run.on for run in found.runs})
     parts.append(table(["figure", *found.names], rows, f"figures at the best epoch, on {' or '.join(on)} images"))
     lead = "" if found.same_images else "The runs were judged on different images, so these figures do not compare."
-    return Section("Differences", joined(parts), lead=lead)
+    beside = len(found.runs) < 4  # wider tables have the page to themselves
+    body = Markup('<div class="side">{}</div>').format(joined(parts)) if beside else joined(parts)
+    return Section("Differences", body, lead=lead)
