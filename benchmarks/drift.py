@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import rotate
+from scipy.ndimage import gaussian_filter, rotate
 
 from latentia import open_run
 from latentia.core.atomic import write_json
@@ -23,6 +23,7 @@ from latentia.data.imageset import ImageSet
 from latentia.runs import Run
 from latentia.tasks.anomaly_scores import codes_of, score
 from latentia.tasks.drift import COMPARED, compare
+from latentia.tasks.looks import LOOKS, looks_of
 
 COUNTS = (20, 50, 200)
 LEVEL = 0.05
@@ -38,9 +39,10 @@ def changes(random: np.random.Generator) -> dict[str, Any]:
     return {
         "nothing": lambda pixels: pixels,
         "one pixel to the right": shifted,
-        "turned by 10 degrees": lambda pixels: rotate(pixels, 10, axes=(2, 3), reshape=False, order=1),
+        "turned by 10 degrees, which blurs": lambda pixels: rotate(pixels, 10, axes=(2, 3), reshape=False, order=1),
         "contrast 0.8": lambda pixels: 0.8 * pixels,
-        "noise of 0.1": lambda pixels: pixels + random.normal(0, 0.1, pixels.shape),
+        "blurred by 0.7 pixels": lambda pixels: gaussian_filter(pixels, (0, 0, 0.7, 0.7)),
+        "noise, standard deviation 0.1": lambda pixels: pixels + random.normal(0, 0.1, pixels.shape),
         "inverted": lambda pixels: 1 - pixels,
         "a third are ones": lambda pixels: pixels,
     }
@@ -50,7 +52,7 @@ def seen_by(run: Run, images: ImageSet) -> dict[str, Any]:
     """Return codes and scores of all images."""
     normal = run.learn_normal()
     scores = {name: score(run.model, images, name, normal) for name in COMPARED}
-    return {"codes": codes_of(run.model, images), **scores}
+    return {"codes": codes_of(run.model, images), **scores, **looks_of(run.model, images)}
 
 
 def drawn(random: np.random.Generator, count: int, labels: npt.NDArray[np.int64], what: str) -> npt.NDArray[np.int64]:
@@ -75,7 +77,7 @@ def main() -> None:
     assert new.labels is not None
     known = seen_by(run, old)
     rows = []
-    print(f"{'':<26}" + "".join(f"{count:>8} images" for count in COUNTS))
+    print(f"{'':<34}" + "".join(f"{count:>8} images" for count in COUNTS))
     for what, change in changes(random).items():
         unit = change(new.pixels / 255.0)
         other = seen_by(run, new.with_pixels(np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)))
@@ -84,14 +86,15 @@ def main() -> None:
             found = []
             for repeat in tqdm(range(given.repeats), desc=f"{what}, {count}", disable=None, leave=False):
                 places = drawn(random, count, new.labels, what), random.permutation(half)[:count]
-                codes, *scores = ((other[name][places[0]], known[name][places[1]]) for name in ("codes", *COMPARED))
-                tests = compare(codes, dict(zip(COMPARED, scores, strict=True)), permutations=199, seed=repeat)
+                pairs = {name: (other[name][places[0]], known[name][places[1]]) for name in known}
+                scores, looks = ({name: pairs[name] for name in names} for names in (COMPARED, LOOKS))
+                tests = compare(pairs["codes"], scores, looks, permutations=199, seed=repeat)
                 found.append([test.adjusted <= LEVEL for test in tests])
             alarms = np.array(found)
             shares.append(float(alarms.any(1).mean()))
-            by = dict(zip(("codes", *COMPARED), alarms.mean(0).tolist(), strict=True))
+            by = dict(zip(("codes", *COMPARED, *LOOKS), alarms.mean(0).tolist(), strict=True))
             rows.append({"change": what, "count": count, "changed": shares[-1], "by": by, "repeats": given.repeats})
-        print(f"{what:<26}" + "".join(f"{share:>14.1%} " for share in shares), flush=True)
+        print(f"{what:<34}" + "".join(f"{share:>14.1%} " for share in shares), flush=True)
     if given.output:
         write_json(Path(given.output), {"run": Path(given.run).name, "level": LEVEL, "rows": rows})
 

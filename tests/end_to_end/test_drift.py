@@ -62,6 +62,10 @@ def test_planted_changes_are_found(run: Run, fresh: ImageSet, how: str) -> None:
     else:
         assert "The new images are less normal to the model" in text and "--from RUN" in text
     assert text.splitlines()[1].startswith("changed: ")
+    seen = {"inverted": "brighter", "noisy": "of more detail, or noisier", "brighter": "brighter", "fewer kinds": ""}[
+        how
+    ]
+    assert (f"to the eye new images are {seen} (in " in text) if seen else ("to the eye" not in text)
     if how == "inverted":
         assert found.moved[0].adjusted <= 0.05 and "of the code moved; most number" in text
     largest = max(max(test.apart.distance, test.statistic / 2) for test in found.tests)
@@ -111,17 +115,19 @@ def test_the_command_writes_what_it_says(run: Run, fresh: ImageSet, tmp_path: Pa
     done = CliRunner().invoke(cli, words, catch_exceptions=False)
     assert done.exit_code == 0 and done.stdout.splitlines()[-1] == str(tmp_path / "out")
     written = json.loads((tmp_path / "out" / "drift.json").read_text())
-    assert written["changed"] and written["count"] == 180 and len(written["tests"]) == 4
+    assert written["changed"] and written["count"] == 180 and len(written["tests"]) == 7
     with (tmp_path / "out" / "images.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 180 and set(rows[0]) == {
         "name",
         "distance",
-        "looks_new",
+        "code_looks_new",
         "reconstruction",
         "density",
-        "masked",
         "combined",
+        "brightness",
+        "contrast",
+        "detail",
     }
     assert rows[0]["name"] in done.stdout
     for picture in ("drift.png", "changed.png"):

@@ -20,7 +20,7 @@ COLUMNS, CHANGED = 12, 24  # images in a row, and of those that changed most
 def drift_figure(found: Drift) -> Figure:
     """Return three panels: how far apart the images are, their scores, and the numbers of the code that moved most."""
     with styled():
-        figure = new_figure(10.6, 3.5)
+        figure = new_figure(10.6, 4.1)
         left, middle, right = figure.subplots(1, 3, gridspec_kw={"width_ratios": [1.15, 1, 1]})
         _apart(left, found)
         _scores(middle, found)
@@ -53,7 +53,7 @@ def changed_most(found: Drift) -> Figure:
         title(
             figure,
             f"{shorten(found.images.source, 50)} against {shorten(found.against, 50)}",
-            "changed most: farthest from the reference by code (to a classifier) or by score; beneath, in its deviations",
+            "changed most: farthest from the reference by code (to a classifier), score or look; beneath, in its deviations",
         )
     return figure
 
@@ -115,9 +115,9 @@ def _scores(axes: Axes, found: Drift) -> None:
         axes.set_xscale("symlog", linthresh=spread)
     axes.set_ylim(0, 1.02)
     axes.legend(fontsize=8, loc="best")
-    axes.set_xlabel("combined score: right is more normal", fontsize=8)
+    axes.set_xlabel("right is more normal", fontsize=8)
     axes.set_ylabel("share of images up to here", fontsize=8)
-    axes.set_title("scores", loc="left", fontsize=9, color=INK)
+    axes.set_title("combined scores", loc="left", fontsize=9, color=INK)
 
 
 def _units(axes: Axes, found: Drift) -> None:

@@ -1,9 +1,9 @@
 """Drift: have images changed against those that a model knows? By codes and by scores, with evidence (Rabanser et al. 2019).
 
-Four things are compared: the codes as a whole (kernel MMD, Gretton et al. 2012) and three anomaly scores (Kolmogorov-Smirnov).
-The smallest of four p-values is small too often; they are adjusted (Holm 1979), so that where nothing has changed the verdict
-"changed" comes with at most the asked probability. Beside each p-value stands how far apart the images are, which a large
-number of images does not inflate.
+Seven things are compared: the codes as a whole (kernel MMD, Gretton et al. 2012), three anomaly scores, and how images look
+without a model, their brightness, contrast and detail (Kolmogorov-Smirnov). The smallest of seven p-values is small too often;
+they are adjusted (Holm 1979), so that where nothing has changed the verdict "changed" comes with at most the asked probability.
+Beside each p-value stands how far apart the images are, which a large number of images does not inflate.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ from latentia.model import Autoencoder
 from latentia.tasks.anomaly_scores import Normal, codes_of, score
 from latentia.tasks.apply import check_fit
 from latentia.tasks.conformal import holm
+from latentia.tasks.looks import LOOKS, looks_of
 from latentia.tasks.two_sample import Share, Values, ks_test, mmd_test, superiority, told_apart
 
 LEAST = 20  # images in each set, below which a change cannot be told from chance
 MOST = 2000  # images of each set that are compared
-CODES, COMPARED, COMBINED = "codes", ("reconstruction", "density", "masked"), "combined"
+CODES, COMBINED = "codes", "combined"
+COMPARED = ("reconstruction", "density", COMBINED)  # scores: an error, a distance of codes, and what detection goes by
 
 Pair = tuple[Values, Values]  # of the new images, and of the reference images
 
@@ -41,12 +43,12 @@ class Tested:
     """One thing that was compared.
 
     Attributes:
-        name: ``codes``, or the name of a score.
-        statistic: squared MMD of the codes; the largest distance between distribution functions of a score.
+        name: ``codes``, or the name of a score or a look.
+        statistic: squared MMD of the codes; the largest distance between distribution functions of a score or look.
         p: that images of one kind are as far apart.
         adjusted: the same, adjusted for the number of things that are compared.
-        apart: of pairs of a new and a reference image, the share that a classifier puts in order by their codes, or in which
-            the new image is the less normal one.
+        apart: of pairs of a new and a reference image, the share that a classifier puts in order by their codes; or in which
+            the new image is the less normal one, or the brighter one, of more contrast, of more detail.
     """
 
     name: str
@@ -82,9 +84,10 @@ class Drift(Printed):
         reference: the images that they were compared with.
         against: what these are, in words.
         level: the asked probability of the verdict "changed" where nothing has changed.
-        tests: the codes and each score.
+        tests: the codes, each score and each look.
         moved: every number of the code, the one that moved most first.
-        scores: each score of new and of reference images, ``combined`` among them; higher is more normal.
+        scores: each score of new and of reference images; higher is more normal.
+        looks: brightness, contrast and detail of new and of reference images.
         told: how new an image looks by its code, to a classifier that has not seen it, of new and of reference images.
         spatial: whether codes were averaged over positions, so that their numbers are channels.
         left_out: new images that were not compared since the model was trained on or chosen by them.
@@ -98,6 +101,7 @@ class Drift(Printed):
     tests: tuple[Tested, ...]
     moved: tuple[Moved, ...]
     scores: Mapping[str, Pair]
+    looks: Mapping[str, Pair]
     told: Pair
     spatial: bool = False
     left_out: int = 0
@@ -115,12 +119,17 @@ class Drift(Printed):
 
     @property
     def distances(self) -> npt.NDArray[np.float64]:
-        """How far each new image is from the reference, by its code or by its score, whichever is more, float64 ``[N]``.
+        """How far each new image is from the reference, float64 ``[N]``: by its code, its score, or a look that has changed.
 
-        In deviations (median absolute, scaled) of the reference images from their median.
+        Whichever is most, in deviations (median absolute, scaled) of the reference images from their median.
         """
         new, old = self.scores[COMBINED]
-        return np.maximum(_deviations(-new, -old), _deviations(*self.told))
+        found = [_deviations(-new, -old), _deviations(*self.told)]
+        for test in self.tests:
+            if test.name in self.looks and test.adjusted <= self.level:
+                away = _deviations(*self.looks[test.name])
+                found.append(away if test.apart.value >= 0.5 else -away)
+        return np.asarray(np.max(found, axis=0))
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the single images."""
@@ -149,10 +158,11 @@ class Drift(Printed):
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["name", "distance", "looks_new", *self.scores])
+        writer.writerow(["name", "distance", "code_looks_new", *self.scores, *self.looks])
         distances = self.distances
         for index in self.order.tolist():
-            values = [distances[index], self.told[0][index], *(new[index] for new, _ in self.scores.values())]
+            pairs = (*self.scores.values(), *self.looks.values())
+            values = [distances[index], self.told[0][index], *(new[index] for new, _ in pairs)]
             writer.writerow([self.images.names[index], *(f"{value:.6g}" for value in values)])
         write_bytes(folder / "images.csv", text.getvalue().encode())
         write_json(folder / "drift.json", self.to_json())
@@ -205,24 +215,33 @@ def drift(
     codes = codes_of(model, new), codes_of(model, old)
     scores = {name: (score(model, new, name, normal), score(model, old, name, normal)) for name in COMPARED}
     apart, said = told_apart(*codes, seed=derive(seed, "told apart"))
-    tests = compare(codes, scores, seed=seed)
+    seen, known = looks_of(model, new), looks_of(model, old)
+    looks = {name: (seen[name], known[name]) for name in LOOKS}
+    tests = compare(codes, scores, looks, seed=seed)
     tests = (dataclasses.replace(tests[0], apart=apart), *tests[1:])
-    scores[COMBINED] = score(model, new, COMBINED, normal), score(model, old, COMBINED, normal)
     told = said[: len(new)], said[len(new) :]
     notes, spatial = _notes(model, images, reference), len(model.code_shape) == 3
-    return Drift(new, old, against, level, tests, _moved(*codes), scores, told, spatial, left_out, notes)
+    return Drift(new, old, against, level, tests, _moved(*codes), scores, looks, told, spatial, left_out, notes)
 
 
-def compare(codes: Pair, scores: Mapping[str, Pair], *, permutations: int = 999, seed: int = 0) -> tuple[Tested, ...]:
-    """Return the tests on codes ``[N, D]`` and on scores ``[N]``, of new and reference images, adjusted for their number.
+def compare(
+    codes: Pair,
+    scores: Mapping[str, Pair],
+    looks: Mapping[str, Pair],
+    *,
+    permutations: int = 999,
+    seed: int = 0,
+) -> tuple[Tested, ...]:
+    """Return the tests on codes ``[N, D]``, scores and looks ``[N]`` of new and reference images, adjusted for their number.
 
     How far apart the codes are is not told here (NaN): that takes a classifier.
     """
     found = [(CODES, *mmd_test(*codes, permutations=permutations, seed=derive(seed, "mmd")))]
-    found += [(name, *ks_test(*pair)) for name, pair in scores.items()]
+    found += [(name, *ks_test(*pair)) for name, pair in (*scores.items(), *looks.items())]
     unknown = Share(float("nan"), float("nan"), float("nan"))
     # less normal is a lower score
     apart = [unknown, *(superiority(-new, -old) for new, old in scores.values())]
+    apart += [superiority(*pair) for pair in looks.values()]
     adjusted = holm([p for _, _, p in found])
     return tuple(Tested(*row, each, share) for row, each, share in zip(found, adjusted, apart, strict=True))
 

@@ -17,7 +17,15 @@ ASKS = {
     "codes": "does a classifier tell them apart by their codes?",
     "reconstruction": "are new images drawn worse?",
     "density": "are their codes farther from training codes?",
-    "masked": "is what is hidden in them guessed worse?",
+    "combined": "are they odder, for images of their detail?",
+    "brightness": "are they brighter?",
+    "contrast": "have they more contrast?",
+    "detail": "have they more detail?",
+}
+LOOKING = {
+    "brightness": ("brighter", "darker"),
+    "contrast": ("of more contrast", "of less contrast"),
+    "detail": ("of more detail, or noisier", "of less detail, or blurred"),
 }
 
 
@@ -35,10 +43,15 @@ def table(found: Drift) -> str:
             f"{mark} {test.name:<16}{p_value(test.p):>7}{p_value(test.adjusted):>10}   {share(test.apart):<24}{ASKS[test.name]}"
         )
     lines.append(
-        f"  share of pairs, new image and reference image: 0.5 is not apart at all, 1 is wholly; adjusted for "
+        f"  share of pairs, new image and reference image: 0.5 is not apart at all, 0 and 1 are wholly; adjusted for "
         f"{len(found.tests)} comparisons (Holm), * at most {found.level:g}"
     )
-    lines += ["", moves(found), f"changed most: {', '.join(named(found, SHOWN))}" if found.changed else ""]
+    lines += [
+        "",
+        *looking(found),
+        moves(found),
+        f"changed most: {', '.join(named(found, SHOWN))}" if found.changed else "",
+    ]
     lines += ["", meaning(found), *remedy(found), *found.notes]
     if found.left_out:
         lines.append(f"{found.left_out:,} images were left out, since the model was trained on or chosen by them")
@@ -81,6 +94,11 @@ def meaning(found: Drift) -> str:
             f"The new images are easier for the model (by {test.name}): fewer kinds of them, or emptier ones. It still fits "
             "them, but figures and thresholds of the old images do not."
         )
+    if case == "looks":
+        return (
+            "The images look different, but not to this model: its codes and scores of them are as before. What was made with it "
+            "still holds as far as these go."
+        )
     return (
         "The model draws the new images about as well as before; they are spread otherwise over what it knows, such as in "
         "other shares of the same kinds."
@@ -92,6 +110,10 @@ def remedy(found: Drift) -> list[str]:
     case = _case(found)[0] if found.changed else "small"
     if case == "small":
         return []
+    if case == "looks":
+        return [
+            "what to do: look at the images that changed most (-o DIR); what is a fault of the camera is mended there"
+        ]
     calibrate = (
         "  latentia detect … --calibrate NEW-NORMAL/  sets thresholds anew; those of the old images promise nothing now"
     )
@@ -111,8 +133,8 @@ def remedy(found: Drift) -> list[str]:
 
 
 def _case(found: Drift) -> tuple[str, Tested]:
-    """Return how the images changed, ``small``, ``worse``, ``easier`` or ``otherwise``, and the score that tells."""
-    scores = sorted(found.tests[1:], key=lambda test: test.apart.value)
+    """Return how the images changed, ``small``, ``worse``, ``easier``, ``looks`` or ``otherwise``, and the score that tells."""
+    scores = sorted((test for test in found.tests if test.name in found.scores), key=lambda test: test.apart.value)
     easiest, worst = scores[0], scores[-1]
     if _strength(found) < SMALL:
         return "small", worst
@@ -120,7 +142,20 @@ def _case(found: Drift) -> tuple[str, Tested]:
         return "worse", worst
     if easiest.adjusted <= found.level and 0.5 - easiest.apart.value >= SMALL:
         return "easier", easiest
+    if all(test.name in found.looks for test in found.tests if test.adjusted <= found.level):
+        return "looks", worst
     return "otherwise", worst
+
+
+def looking(found: Drift) -> list[str]:
+    """Return how the new images look, where that has changed, as a line or none."""
+    said = []
+    for test in found.tests:
+        if test.name in found.looks and test.adjusted <= found.level:
+            more, less = LOOKING[test.name]
+            word = more if test.apart.value >= 0.5 else less
+            said.append(f"{word} (in {max(test.apart.value, 1 - test.apart.value):.0%} of pairs)")
+    return [f"to the eye new images are {_and(said)}"] if said else []
 
 
 def moves(found: Drift) -> str:
@@ -143,7 +178,7 @@ def named(found: Drift, count: int) -> list[str]:
 
 def p_value(p: float) -> str:
     """Return a p-value as text."""
-    return f"{p:.3f}" if p >= 0.001 else "<0.001"
+    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def share(apart: Share) -> str:

@@ -39,7 +39,7 @@ def test_p_values_without_a_change_are_uniform() -> None:
 
 
 def test_the_whole_test_raises_no_more_false_alarms_than_were_asked_for() -> None:
-    """Codes and three scores that hang together, no change: 200 times, unequal counts."""
+    """Codes, scores and looks that hang together, no change: 200 times, unequal counts."""
     alarms, single = 0, []
     for number in range(200):
         random = np.random.default_rng(number)
@@ -48,7 +48,8 @@ def test_the_whole_test_raises_no_more_false_alarms_than_were_asked_for() -> Non
         scores = [-error, -np.linalg.norm(codes, axis=1), -error + random.normal(size=80)]
         new, old = np.arange(30), np.arange(30, 80)
         pairs = {str(place): (each[new], each[old]) for place, each in enumerate(scores)}
-        tests = compare((codes[new], codes[old]), pairs, permutations=199, seed=number)
+        looks = {"brightness": (codes[new, 1], codes[old, 1]), "detail": (error[new], error[old])}
+        tests = compare((codes[new], codes[old]), pairs, looks, permutations=199, seed=number)
         alarms += any(test.adjusted <= 0.05 for test in tests)
         single.append([test.p for test in tests])
     assert alarms <= binom.ppf(0.999, 200, 0.05)

@@ -10,7 +10,11 @@ from latentia.cli.options import split_option
 @click.command(name="drift")
 @click.argument("run")
 @click.argument("data")
-@click.option("--reference", metavar="DATA", help="what to compare with  [default: the validation images of RUN]")
+@click.option(
+    "--reference",
+    metavar="DATA",
+    help="what to compare with  [default: RUN's calibration images, or its validation images]",
+)
 @click.option(
     "--reference-split",
     default="all",
@@ -42,8 +46,8 @@ def command(
 ) -> None:
     """Say whether the images of DATA have changed against those that RUN knows, in what, and how much.
 
-    Codes are compared as a whole and scores one by one; p-values are adjusted, and beside each stands how far apart the images
-    are. RUN's training images are never compared with: it draws them better than any others.
+    Codes are compared as a whole; scores and looks (brightness, contrast, detail) one by one; p-values are adjusted, and beside
+    each stands how far apart the images are. RUN's training images are never compared with: it draws them better than others.
     """
     import json
 
