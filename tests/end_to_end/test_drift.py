@@ -62,10 +62,9 @@ def test_planted_changes_are_found(run: Run, fresh: ImageSet, how: str) -> None:
     else:
         assert "The new images are less normal to the model" in text and "--from RUN" in text
     assert text.splitlines()[1].startswith("changed: ")
-    seen = {"inverted": "brighter", "noisy": "of more detail, or noisier", "brighter": "brighter", "fewer kinds": ""}[
-        how
-    ]
-    assert (f"to the eye new images are {seen} (in " in text) if seen else ("to the eye" not in text)
+    if how in ("inverted", "brighter"):
+        (eye,) = [line for line in text.splitlines() if line.startswith("to the eye new images are ")]
+        assert "brighter (in " in eye
     if how == "inverted":
         assert found.moved[0].adjusted <= 0.05 and "of the code moved; most number" in text
     largest = max(max(test.apart.distance, test.statistic / 2) for test in found.tests)

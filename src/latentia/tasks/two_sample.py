@@ -1,7 +1,8 @@
 """Do two samples come from one distribution? Tests with known false alarms, and effect sizes that do not grow with the count.
 
-``mmd_test``: maximum mean discrepancy, Gaussian kernel (Gretton et al. 2012, equation 5), with the median distance of both
-samples together as bandwidth; its p-value is by permutation, and so exact at any size. ``ks_test``: Kolmogorov-Smirnov.
+``mmd_test``: maximum mean discrepancy (Gretton et al. 2012, equation 5), with the mean of Gaussian kernels of several bandwidths
+about the median distance of both samples together, since a change may be local or all over; its p-value is by permutation, and so
+exact at any size. ``ks_test``: Kolmogorov-Smirnov.
 ``told_apart``: a classifier that learns to tell the samples apart, judged out of fold (Lopez-Paz & Oquab 2017).
 ``superiority``: how often a value of one sample exceeds one of the other, which is also the area under the ROC curve; its
 interval is Newcombe's (2006, method 5), which has a width where everything is told apart, too.
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 Values = npt.NDArray[np.floating]
 PERMUTATIONS = 999
+BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # in median distances
 TOGETHER = 256  # permutations in one product of matrices
 FOLDS = 5
 EXACT = 250_000  # pairs up to which the exact Kolmogorov-Smirnov distribution is computed
@@ -75,7 +77,10 @@ def _gaussian(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     middle = float(np.median(some[~np.eye(len(some), dtype=bool)]))
     if middle <= 0:  # more than half of the rows are equal
         middle = float(apart.mean()) or 1.0
-    return np.exp(-apart / (2 * middle))
+    kernel = np.zeros_like(apart)
+    for bandwidth in BANDWIDTHS:
+        kernel += np.exp(-apart / (2 * bandwidth**2 * middle))
+    return kernel / len(BANDWIDTHS)
 
 
 def ks_test(first: Values, second: Values) -> tuple[float, float]:

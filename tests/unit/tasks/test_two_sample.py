@@ -17,10 +17,10 @@ def test_mmd_is_that_of_a_plain_reading_of_the_paper() -> None:
     first, second = RANDOM.normal(size=(12, 3)), RANDOM.normal(size=(9, 3)) + 1
     rows = np.concatenate([first, second])
     apart = np.square(rows[:, None] - rows[None]).sum(2)
-    width = np.median(apart[~np.eye(len(rows), dtype=bool)])
+    scales = 2 * np.median(apart[~np.eye(len(rows), dtype=bool)]) * np.array([0.25, 0.5, 1, 2, 4]) ** 2
 
     def kernel(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.mean([[np.exp(-np.square(x - y).sum() / (2 * width)) for y in b] for x in a]))
+        return float(np.mean([[np.mean(np.exp(-np.square(x - y).sum() / scales)) for y in b] for x in a]))
 
     expected = kernel(first, first) + kernel(second, second) - 2 * kernel(first, second)
     found, p = mmd_test(first, second)
