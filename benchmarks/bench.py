@@ -86,7 +86,7 @@ class Rebuild:
 
 
 def trainer_of(module: nn.Module, objective: Any, images: Any, batch: int = BATCH, rate: float = 1e-3) -> Trainer:
-    settings = TrainSettings(epochs=100, batch_size=batch, learning_rate=rate, schedule="constant")
+    settings = TrainSettings(epochs=100, batch_size=batch, learning_rate=rate, schedule="constant", warmup=0.0)
     return Trainer(module, objective, Batches(images, images.format, batch, seed=0), None, settings, CPU, quiet=True)
 
 
@@ -294,17 +294,26 @@ def embed(rounds: int) -> dict[str, Any]:
 
 
 def target(rounds: int, limit: float = 0.0090) -> dict[str, Any]:
-    """Seconds of training, validation apart, until the mean squared error on validation images is at the limit."""
+    """Seconds of training, validation apart, until the mean squared error on validation images is at the limit.
+
+    The script is looked at after each of at most 30 epochs; where it does not get there, its seconds are a lower bound, and
+    its error stands beside them.
+    """
     train, held = load("mnist", "train"), load("mnist", "validation")
     shown = torch.from_numpy(np.ascontiguousarray(held.pixels)).float().div(255)
-    own, other = [], []
+    own, other, errors = [], [], []
     for seed in range(rounds):
-        other.append(_script_seconds(np.asarray(train.pixels)[:, 0], shown, seed, limit))
+        seconds, error = _script_seconds(np.asarray(train.pixels)[:, 0], shown, seed, limit)
+        other.append(seconds)
+        errors.append(error)
         own.append(_our_seconds(train, shown, seed, limit))
-        print(
-            f"target, turn {seed + 1}: usual script {other[-1]:.1f} s, cae {own[-1]:.1f} s", file=sys.stderr, flush=True
-        )
-    return {"limit": limit, "usual_script": spread(other, 1), "latentia": spread(own, 1), "ratio": ratio(own, other)}
+    return {
+        "limit": limit,
+        "usual_script": spread(other, 1),
+        "usual_script_error": spread(errors, 5),
+        "latentia": spread(own, 1),
+        "ratio": ratio(own, other),
+    }
 
 
 def _error(module: Callable[[Tensor], Tensor], images: Tensor) -> float:
@@ -312,39 +321,39 @@ def _error(module: Callable[[Tensor], Tensor], images: Tensor) -> float:
         return float(torch.stack([(module(some) - some).square().mean() for some in images.split(1000)]).mean())
 
 
-def _script_seconds(pixels: Any, held: Tensor, seed: int, limit: float) -> float:
+def _script_seconds(pixels: Any, held: Tensor, seed: int, limit: float, epochs: int = 30) -> tuple[float, float]:
     torch.manual_seed(seed)
     network = ReportNetwork()
     made = UsualScript(network, pixels, BATCH, workers=torch.get_num_threads())
-    seconds = 0.0
-    for _ in range(60):
+    seconds = error = 0.0
+    for _ in range(epochs):
         started = time.perf_counter()
         for _ in made.steps():
             pass
         seconds += time.perf_counter() - started
         network.eval()
-        if _error(network, held) <= limit:
-            return seconds
-    return float("inf")
+        error = _error(network, held)
+        if error <= limit:
+            break
+    return seconds, error
 
 
 def _our_seconds(train: Any, held: Tensor, seed: int, limit: float) -> float:
-    """Of ``cae`` with a schedule of 1, 2, 3 … epochs, the shortest that is there at its end."""
-    for epochs in (1, 2, 3, 4, 6, 8):
+    """Of ``cae`` with Muon and a schedule of 1, 2, 3 … epochs, the shortest that is there at its end."""
+    mean = torch.from_numpy(np.asarray(train.pixels).mean((0, 2, 3), dtype=np.float64)).float().div(255)
+    for epochs in (1, 2, 3, 4, 6):
         made = design("cae:latent_dim=16")
         model = made.architecture.build(train.format, seed=seed)
-        settings = TrainSettings(epochs=epochs, batch_size=BATCH, learning_rate=4e-3, optimizer="muon", seed=seed)
-        mean = torch.from_numpy(np.asarray(train.pixels).mean((0, 2, 3), dtype=np.float64)).float().div(255)
+        settings = TrainSettings(epochs=epochs, batch_size=BATCH, optimizer="muon", seed=seed)
         model.start_at(mean)
-        trainer = Trainer(
-            model, made.objective, Batches(train, train.format, BATCH, seed=seed), None, settings, CPU, quiet=True
-        )
+        batches = Batches(train, train.format, BATCH, seed=seed)
+        trainer = Trainer(model, made.objective, batches, None, settings, CPU, quiet=True)
         started = time.perf_counter()
         trainer.fit()
         seconds = time.perf_counter() - started
         if _error(model, held) <= limit:
             return seconds
-    return float("inf")
+    raise SystemExit(f"no schedule of six epochs or fewer reaches {limit}")
 
 
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from latentia.data.imageset import Geometry, ImageSet
 from latentia.data.source import ReadOptions, Source
 
 CACHE_VERSION = 1
+TOGETHER = 2**28  # bytes of pixels that are decoded before they are written
 LARGEST = 128  # the side that a mixed folder is brought down to unless a size is given
 POLICIES = ("auto", "resize", "pad", "crop")
 PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
@@ -223,7 +225,9 @@ def _choose_size(sizes: list[tuple[int, int]], options: ReadOptions) -> tuple[tu
 
 
 def _fill(folder: Path, key: str, files: Files, options: ReadOptions) -> None:
-    block, good = 4096, files.good  # images whose pixels stand in memory at once
+    good = files.good
+    # images whose pixels stand in memory at once: many small ones, as each block starts worker processes of its own
+    block = max(256, TOGETHER // (math.prod(files.shape) * np.dtype(files.dtype).itemsize))
 
     def fill(pixels: npt.NDArray[Any]) -> None:
         for start in range(0, len(good), block):
