@@ -62,7 +62,8 @@ def run_fold(result: str, number: int) -> Outcome:
         return Outcome(number)
     described = RunFolder(place).describe()
     try:
-        with threads(described.get("threads", [described["study"]["threads_per_fold"]] * (number + 1))[number]):
+        chosen = described.get("threads")  # a result of an earlier version has one number for all
+        with threads(chosen[number] if chosen else described["study"]["threads_per_fold"]):
             _train(place, number, described)
     except Interrupted as error:
         return Outcome(number, str(error), error.exit_code - 128)

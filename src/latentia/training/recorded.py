@@ -58,7 +58,10 @@ class RecordedStep:
 
     def fits(self, batch: Batch) -> bool:
         """Return whether the recording, where there is one, can be replayed for this batch."""
-        return self._replay is None or batch.pixels.shape == self._batch.pixels.shape
+        if self._replay is None:
+            return True
+        held = self._batch
+        return (batch.pixels.shape, batch.total, batch.counted) == (held.pixels.shape, held.total, held.counted)
 
     def __call__(self, batch: Batch, *address: int | str) -> dict[str, Tensor]:
         """Run the step, recording it the first time; return the terms, which the next call overwrites."""
