@@ -16,8 +16,8 @@ from latentia.examined import Examined
 from latentia.tasks.anomaly_scores import learn_normal
 from latentia.tasks.baselines import Baselines, baselines
 from latentia.tasks.bench import Bench
-from latentia.tasks.doctor import some
 from latentia.tasks.drift import LEAST, Drift, check_enough, drift
+from latentia.tasks.subsets import some
 from latentia.training.run import DataChoice
 from latentia.training.storage import model_digest
 

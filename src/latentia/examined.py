@@ -19,7 +19,8 @@ from latentia.objective import Objective
 from latentia.tasks.anomaly_scores import Normal, learn_normal
 from latentia.tasks.anomaly_scores import score as anomaly_score
 from latentia.tasks.detect import Detection, detect, heat_maps
-from latentia.tasks.doctor import Diagnosis, Patient, examine, some
+from latentia.tasks.doctor import MOST, Diagnosis, Patient, examine
+from latentia.tasks.subsets import some
 from latentia.training.run import DataChoice
 from latentia.training.storage import model_digest
 
@@ -147,7 +148,7 @@ class Examined(abc.ABC):
             raise UserError(f"{self.path} was trained on images in memory: name images to examine it with")
         images = self.images(data) if data is not None else held if held is not None and len(held) else train
         assert images is not None  # a developer's invariant: a run has training images
-        patient = Patient(self.model, self.objective, some(images), train, self.history, images is not train)
+        patient = Patient(self.model, self.objective, some(images, MOST), train, self.history, images is not train)
         found = examine(patient, self.title)
         if keep:
             found.save(self.path / "doctor.json")

@@ -15,7 +15,7 @@ from latentia.core.errors import LatentiaError, UserError
 from latentia.data.imageset import ImageSet
 from latentia.report.page.building import FILE, Material, write_page
 from latentia.report.page.materials.comparison import ComparisonMaterial, FoldComparisonMaterial
-from latentia.report.page.materials.run import some
+from latentia.report.page.materials.run import few
 from latentia.runs import Run, open_run
 from latentia.studies.comparison import RunComparison, are_crossvalidations, compare_runs
 from latentia.studies.paired import Paired, same_images
@@ -68,7 +68,7 @@ class RunsSideBySide(RunComparison):
             images, on = _common_images(opened[0])
             trained = {run.description["data"]["train"]["fingerprint"] for run in opened}
             unseen = on == "validation" and (self.same_images or len(trained) == 1)
-            return same_images(self.names, [run.model for run in opened], some(images, PAIRED), on, unseen=unseen)
+            return same_images(self.names, [run.model for run in opened], few(images, PAIRED), on, unseen=unseen)
         return None
 
     def report(self, path: str | os.PathLike[str], say: Callable[[str], None] = silent) -> Path:

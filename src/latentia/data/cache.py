@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.atomic import MARK, storage_errors, write_json
+from latentia.core.cores import cores
 from latentia.core.errors import LatentiaError
 
 IN_PROCESS = 300  # files up to which worker processes are not worth their start
@@ -35,7 +36,7 @@ def map_files(
     """Return ``function(*job)`` for all jobs, in order, in as many processes as there are cores, with a progress bar."""
     from latentia.core.bars import tqdm
 
-    processes = processes or _cores()
+    processes = processes or cores()
     bar = tqdm(total=len(jobs), desc=title, unit=" files", disable=quiet or len(jobs) < IN_PROCESS, leave=False)
     with bar:
         if len(jobs) < IN_PROCESS or processes == 1:
@@ -140,7 +141,3 @@ def _ignore_interrupts() -> None:
 
 def _call(job: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
     return job[0](*job[1])
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 # mode: (channels, is 16-bit, is float)
+LARGEST = 128  # the side that images of mixed sizes are brought down to unless a size is given
 LAYOUTS = {
     "L": (1, False, False),
     "LA": (2, False, False),
@@ -109,6 +110,23 @@ def common_layout(layouts: set[str]) -> str:
     if not colour and not alpha:
         return "I;16"  # L beside I;16
     return ("RGB" if colour else "L") + ("A" if alpha else "")
+
+
+def common_size(sizes: list[tuple[int, int]], policy: str) -> tuple[tuple[int, int], str]:
+    """Return the ``(H, W)`` that images of several sizes are brought to by ``policy``, and what is done to them, in words.
+
+    ``pad`` takes the largest sides, ``crop`` the smallest, ``resize`` the median ones, no longer than 128.
+    """
+    heights, widths = np.array(sizes).T
+    if policy == "pad":
+        size = int(heights.max()), int(widths.max())
+    elif policy == "crop":
+        size = int(heights.min()), int(widths.min())
+    else:
+        scale = min(1.0, LARGEST / max(float(np.median(heights)), float(np.median(widths))))
+        size = max(1, round(float(np.median(heights)) * scale)), max(1, round(float(np.median(widths)) * scale))
+    what = {"resize": "scaled", "pad": "padded", "crop": "cropped"}[policy]
+    return size, f"{what} to {size[0]}x{size[1]}"
 
 
 def decode(path: str | IO[bytes], layout: str, size: tuple[int, int] | None, policy: str) -> npt.NDArray[Any]:

@@ -294,11 +294,20 @@ def encode_labels(
 
 
 def _range(pixels: npt.NDArray[Any]) -> tuple[float, float]:
-    if pixels.dtype != np.float32:
-        return 0.0, float(np.iinfo(pixels.dtype).max)
-    if not len(pixels):
-        return 0.0, 1.0
-    low, high = float(pixels.min()), float(pixels.max())
+    if pixels.dtype == np.float32 and len(pixels):
+        return range_of("float32", float(pixels.min()), float(pixels.max()))
+    return range_of(str(pixels.dtype))
+
+
+def range_of(dtype: str, low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
+    """Return the values that stand for 0 and 1: all that a ``dtype`` holds, or for float32 those between which pixels lie.
+
+    Args:
+        dtype: uint8, uint16 or float32.
+        low, high: the least and the largest pixel, for float32; within [0, 1] the range is that.
+    """
+    if dtype != "float32":
+        return 0.0, float(np.iinfo(dtype).max)
     if low >= 0.0 and high <= 1.0:
         return 0.0, 1.0
     return low, high if high > low else low + 1.0

@@ -40,6 +40,19 @@ class OnPretrained(BaseEstimator):  # type: ignore[misc]
     """Estimators of images that stand on the autoencoder in their parameter ``pretrained``."""
 
     pretrained: Any
+    pretraining: dict[str, Any] | None
+    device: str
+    random_state: int | None
+    verbose: bool
+
+    def _seed(self) -> int:
+        """Return ``random_state``, or a seed that is drawn where it is ``None``."""
+        return int(np.random.default_rng().integers(2**32)) if self.random_state is None else int(self.random_state)
+
+    def _autoencoder(self, images: ImageSet, seed: int) -> Autoencoder:
+        """Return the autoencoder to stand on; see :func:`autoencoder_of`."""
+        parameters = {"device": self.device, "random_state": seed, "verbose": self.verbose, **(self.pretraining or {})}
+        return autoencoder_of(self.pretrained, images, parameters)
 
     def __sklearn_clone__(self) -> Self:
         # a clone stands on the same pre-trained autoencoder: a clone of that one would have learned nothing

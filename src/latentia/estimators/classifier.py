@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from latentia.core.errors import UserError
 from latentia.data.labels import Labels
-from latentia.estimators._pretrained import OnPretrained, autoencoder_of
+from latentia.estimators._pretrained import OnPretrained
 from latentia.estimators._rows import ImageRows
 from latentia.finetuning import FineTuning
 from latentia.tasks.finetune import finetune_in_memory
@@ -112,10 +112,9 @@ class AutoencoderClassifier(ImageRows, ClassifierMixin, OnPretrained):  # type: 
         numbers = np.full(len(given), -1, dtype=np.int64)
         numbers[labelled] = np.searchsorted(self.classes_, given[labelled])
         labels = Labels(numbers, tuple(str(number) for number in range(len(self.classes_))))
-        seed = int(np.random.default_rng().integers(2**32)) if self.random_state is None else int(self.random_state)
+        seed = self._seed()
         images = self._images(array)
-        parameters = {"device": self.device, "random_state": seed, "verbose": self.verbose, **(self.pretraining or {})}
-        source = autoencoder_of(self.pretrained, images, parameters)
+        source = self._autoencoder(images, seed)
         pictures = self.image_shape is not None or array.ndim > 2
         augmentation = self.augmentation or ("chain" if pictures else "none")
         how = FineTuning.from_fields(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from latentia.estimators._pretrained import OnPretrained, autoencoder_of
+from latentia.estimators._pretrained import OnPretrained
 from latentia.estimators._rows import ImageRows
 from latentia.tasks.cluster import cluster
 from latentia.tasks.embed import embed
@@ -84,9 +84,8 @@ class AutoencoderClusterer(ImageRows, ClusterMixin, OnPretrained):  # type: igno
     def fit(self, X: Any, y: Any = None) -> Self:
         """Cluster rows ``[N, features]`` or images ``[N, H, W]``, ``[N, H, W, C]``, ``[N, C, H, W]``; ``y`` is not used."""
         images = self._images(self._validated(X, reset=True, least=2))
-        seed = int(np.random.default_rng().integers(2**32)) if self.random_state is None else int(self.random_state)
-        parameters = {"device": self.device, "random_state": seed, "verbose": self.verbose, **(self.pretraining or {})}
-        self.model_ = autoencoder_of(self.pretrained, images, parameters)
+        seed = self._seed()
+        self.model_ = self._autoencoder(images, seed)
         self.clusters_ = cluster(
             self.model_, images, self.n_clusters, method=self.method, on=self.on, seed=seed, repeats=self.repeats
         )

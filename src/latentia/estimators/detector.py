@@ -12,7 +12,7 @@ from latentia.core.errors import UserError, unknown
 from latentia.data.imageset import ImageSet
 from latentia.data.load import set_aside
 from latentia.estimators._exact import exact
-from latentia.estimators._pretrained import OnPretrained, autoencoder_of
+from latentia.estimators._pretrained import OnPretrained
 from latentia.estimators._rows import ImageRows
 from latentia.tasks.anomaly_scores import SCORES, learn_normal, score
 from latentia.tasks.conformal import check_level, p_values, threshold
@@ -99,15 +99,14 @@ class AutoencoderDetector(ImageRows, OutlierMixin, OnPretrained):  # type: ignor
         images = self._images(self._validated(X, reset=True, least=3))
         if self.method not in SCORES:
             raise unknown("method", self.method, SCORES)
-        seed = int(np.random.default_rng().integers(2**32)) if self.random_state is None else int(self.random_state)
+        seed = self._seed()
         train, apart = set_aside(images, self.calibration, split_seed=seed)
         if apart is None:
             raise UserError("calibration is 0, but the threshold is set by images set aside: give a share such as 0.2")
         remedy = f"set more than the share {self.calibration:g} of X aside, or give more images"
         self.false_alarms_ = max(USUAL, 1 / (len(apart) + 1)) if self.false_alarms is None else self.false_alarms
         check_level(self.false_alarms_, len(apart), remedy=remedy)  # before the training, which takes its time
-        parameters = {"device": self.device, "random_state": seed, "verbose": self.verbose, **(self.pretraining or {})}
-        self.model_ = autoencoder_of(self.pretrained, train, parameters)
+        self.model_ = self._autoencoder(train, seed)
         self.normal_ = learn_normal(self.model_, train)
         self.calibration_scores_ = np.sort(self._scores(apart))
         self.offset_ = threshold(self.calibration_scores_, self.false_alarms_)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from latentia.core.cores import cores
 from latentia.core.errors import LatentiaError, StorageError, UserError, unknown
 from latentia.studies.fold_run import Outcome
 from latentia.studies.folder import FINAL, fold_path
@@ -129,28 +129,24 @@ def choose_threads(threads: int, folds: int, *, remote: bool = False) -> tuple[i
         return (threads,) * (folds + 1)
     if remote:
         return (1,) * (folds + 1)
-    cores = _threads_here()
-    last = folds % cores
-    return (*(1,) * (folds - last), *(cores // max(last, 1),) * last, cores)
+    here = _threads_here()
+    last = folds % here
+    return (*(1,) * (folds - last), *(here // max(last, 1),) * last, here)
 
 
 def choose_jobs(jobs: int, folds: int, threads: int, device: str) -> int:
     """Return how many processes run; 0 asks for as many as the cores carry, with ``threads`` in each."""
     if jobs:
         return min(jobs, folds)
-    fitting = max(1, _cores() // threads)
+    fitting = max(1, cores() // threads)
     return min(fitting, folds, ON_GPU) if device.startswith("cuda") else min(fitting, folds)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _threads_here() -> int:
     """Return the threads that computing here may take: as many as cores, or fewer where OMP_NUM_THREADS says so."""
     import torch
 
-    return min(_cores(), torch.get_num_threads())
+    return min(cores(), torch.get_num_threads())
 
 
 def _here(result: Path, numbers: Sequence[int], work: str) -> list[Outcome]:

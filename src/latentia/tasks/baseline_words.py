@@ -81,22 +81,19 @@ def headline(found: Baselines) -> str:
     return f"all in all: {'; '.join(said) or 'nothing could be tried'}"
 
 
-def value(trial: Trial, number: float) -> str:
-    """Return a figure of the task as text."""
+def value(trial: Trial, number: float, sign: str = "") -> str:
+    """Return a figure of the task as text, ``sign`` as in a format."""
     if number != number:
         return "-"
     if trial.figure in SHARES:
-        return f"{number:.1%}"
-    return f"{number:.2f}" if "dB" in trial.figure else f"{number:.3f}" if trial.higher else f"{number:.3g}"
+        return f"{number:{sign}.1%}"
+    return f"{number:{sign}{'.2f' if 'dB' in trial.figure else '.3f' if trial.higher else '.3g'}}"
 
 
 def signed(trial: Trial, number: float) -> str:
-    """Return a difference of figures with its sign."""
-    if number != number:
-        return "-"
-    if trial.figure in SHARES:
-        return f"{100 * number:+.1f} pts"
-    return f"{number:+.2f}" if "dB" in trial.figure else f"{number:+.3f}" if trial.higher else f"{number:+.3g}"
+    """Return a difference of figures with its sign; of shares in points."""
+    points = trial.figure in SHARES and number == number
+    return f"{100 * number:+.1f} pts" if points else value(trial, number, "+")
 
 
 def spread(trial: Trial, low: float, high: float, *, change: bool = False) -> str:

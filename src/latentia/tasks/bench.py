@@ -12,8 +12,8 @@ from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.objective import Objective
 from latentia.tasks.apply import over
-from latentia.tasks.doctor import some
 from latentia.tasks.simple_codes import PCA_VALUES, Rows, SimpleCode, fit_nmf, fit_pca
+from latentia.tasks.subsets import some
 
 MODEL = "this model"
 POINT = 0.01  # of accuracy, SSIM or NMI: what hardly anyone would notice

@@ -26,6 +26,7 @@ from latentia.objective import Objective
 from latentia.tasks.apply import check_fit, format_for, over
 from latentia.tasks.embed import embed
 from latentia.tasks.reconstruct import reconstruct
+from latentia.tasks.subsets import some
 
 FINE, LOOK, FAULT = "fine", "look", "fault"
 FINDINGS = "latentia.tasks.findings"
@@ -147,11 +148,6 @@ class Patient:
         if self.train is None or not self.held_out or not len(self.train):
             return None
         return float(reconstruct(self.model, some(self.train, len(self.images))).errors.mean())
-
-
-def some(images: ImageSet, most: int = MOST) -> ImageSet:
-    """Return at most ``most`` images, evenly spaced."""
-    return images.select(np.linspace(0, len(images) - 1, min(len(images), most)).astype(np.int64))
 
 
 def kinds_of_finding() -> dict[str, Callable[[Patient], Finding | None]]:

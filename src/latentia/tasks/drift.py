@@ -28,6 +28,7 @@ from latentia.tasks.anomaly_scores import Normal, codes_of, score
 from latentia.tasks.apply import check_fit
 from latentia.tasks.conformal import holm
 from latentia.tasks.looks import LOOKS, looks_of
+from latentia.tasks.subsets import some_at_random
 from latentia.tasks.two_sample import Share, Values, ks_test, mmd_test, superiority, told_apart
 
 LEAST = 20  # images in each set, below which a change cannot be told from chance
@@ -211,7 +212,10 @@ def drift(
     for each, name in ((images, images.source), (reference, against)):
         check_fit(model, each)
         check_enough(len(each), name)
-    new, old = _some(images, most, seed, "new"), _some(reference, most, seed, "reference")
+    new, old = (
+        some_at_random(images, most, seed, "drift", "new"),
+        some_at_random(reference, most, seed, "drift", "reference"),
+    )
     codes = codes_of(model, new), codes_of(model, old)
     scores = {name: (score(model, new, name, normal), score(model, old, name, normal)) for name in COMPARED}
     apart, said = told_apart(*codes, seed=derive(seed, "told apart"))
@@ -259,13 +263,6 @@ def check_enough(count: int, name: str) -> None:
             f"{name}: {count} image{'s' * (count != 1)}, but {LEAST} are needed on each side to tell a change from chance; "
             "add images, or look at single ones by latentia detect"
         )
-
-
-def _some(images: ImageSet, most: int, seed: int, purpose: str) -> ImageSet:
-    if len(images) <= most:
-        return images
-    random = np.random.default_rng(derive(seed, "drift", purpose))
-    return images.select(np.sort(random.permutation(len(images))[:most]))
 
 
 def _moved(new: Values, old: Values) -> tuple[Moved, ...]:

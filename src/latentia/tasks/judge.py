@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from latentia.classifier import Classifier
 from latentia.core.errors import UserError
-from latentia.core.noise import derive
 from latentia.data.imageset import ImageSet
 from latentia.tasks.apply import check_fit
 from latentia.tasks.sample_scores import coverage, features_of, frechet, nearest
+from latentia.tasks.subsets import some_at_random
 
 LEAST = 20  # images without which no figure means anything
 CHECKED = 1_000  # new images, and test images, whose nearest training image is looked for
@@ -161,14 +161,18 @@ def judge(
     if count < LEAST:
         raise UserError(f"{count} images of each set are asked for, but {LEAST} are needed to be compared")
     chosen = [
-        _some(images, count, seed, name) for images, name in ((new, "new"), (test, "test"), (training, "training"))
+        some_at_random(images, count, seed, "judge", name)
+        for images, name in ((new, "new"), (test, "test"), (training, "training"))
     ]
     ours, real, seen = (features_of(classifier, images) for images in chosen)
     rows = tuple(
         Likeness(name, frechet(features, real), coverage(features, real), coverage(real, features))
         for name, features in (("new images", ours), ("training images", seen))
     )
-    some, others = _some(new, CHECKED, seed, "copies"), _some(test, CHECKED, seed, "copies of test")
+    some, others = (
+        some_at_random(new, CHECKED, seed, "judge", "copies"),
+        some_at_random(test, CHECKED, seed, "judge", "copies of test"),
+    )
     unit = classifier.format.to_unit if classifier.format.dtype == new.format.dtype else new.format.to_unit
     distances, which = nearest(np.asarray(some.pixels), training.pixels, unit)
     expected, _ = nearest(np.asarray(others.pixels), training.pixels, unit)
@@ -190,13 +194,6 @@ def judge(
         neighbours=training.select(which[order]),
         distances=distances[order],
     )
-
-
-def _some(images: ImageSet, count: int, seed: int, purpose: str) -> ImageSet:
-    if len(images) <= count:
-        return images
-    random = np.random.default_rng(derive(seed, "judge", purpose))
-    return images.select(np.sort(random.permutation(len(images))[:count]))
 
 
 def _probability(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> tuple[float, float]:

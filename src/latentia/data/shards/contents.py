@@ -18,7 +18,7 @@ from PIL import Image
 
 from latentia.core.errors import DamagedData, UserError, unknown
 from latentia.data.decode import Header, decode
-from latentia.data.imageset import ImageSet, Numbers
+from latentia.data.imageset import ImageSet, Numbers, range_of
 from latentia.data.load import find_source, load, read_options
 from latentia.data.shards.catalogue import Catalogue
 from latentia.data.shards.images import AS_ARRAYS, Form, Unfit, contents, pixels_of
@@ -145,28 +145,13 @@ def _of_set(images: ImageSet, part: str, kind: str) -> Packable:
 
     form = Form(layout, own.shape, own.dtype)
     named = not isinstance(images.names, Numbers)
-    return Packable(
-        images.source,
-        part,
-        len(images),
-        images.fingerprint,
-        form,
-        own.low,
-        own.high,
-        images.classes,
-        labels is not None,
-        named,
-        images.notes,
-        functools.partial(_blocks, block, len(images)),
-    )
+    return _as_packable(images, part, form, block, labelled=labels is not None, named=named)
 
 
 def _of_files(files: Files, location: str, part: str, kind: str) -> Packable:
     layout = _layout(files.shape[0], files.dtype, kind)
     form = Form(layout, files.shape, files.dtype)
-    low, high = (0.0, 1.0) if files.dtype == "float32" else (0.0, float(np.iinfo(files.dtype).max))
-    if files.dtype == "float32":
-        low, high = _seen_range(files)
+    low, high = _seen_range(files) if files.dtype == "float32" else range_of(files.dtype)
 
     def block(start: int, stop: int) -> list[Item]:
         return [
@@ -212,9 +197,7 @@ def _seen_range(files: Files) -> tuple[float, float]:
     for name, _ in files.good:
         pixels = decode(str(files.place / name), files.layout, files.size, files.policy)
         low, high = min(low, float(pixels.min())), max(high, float(pixels.max()))
-    if low >= 0.0 and high <= 1.0:
-        return 0.0, 1.0
-    return float(low), float(high) if high > low else float(low) + 1.0
+    return range_of("float32", float(low), float(high))
 
 
 def _of_stream(images: ImageStream, part: str, kind: str) -> Packable:
@@ -243,17 +226,23 @@ def _of_stream(images: ImageStream, part: str, kind: str) -> Packable:
             return [item for place in range(start, stop) for item in block(place, place + 1)]
         return items
 
+    return _as_packable(images, part, form, block, labelled=shards.labelled, named=True)
+
+
+def _as_packable(
+    images: ImageSet, part: str, form: Form, block: Callable[[int, int], list[Item]], *, labelled: bool, named: bool
+) -> Packable:
     return Packable(
         images.source,
         part,
         len(images),
         images.fingerprint,
         form,
-        own.low,
-        own.high,
+        images.format.low,
+        images.format.high,
         images.classes,
-        shards.labelled,
-        True,
+        labelled,
+        named,
         images.notes,
         functools.partial(_blocks, block, len(images)),
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from latentia.core.errors import UserError
-from latentia.data.decode import LAYOUTS, common_layout
+from latentia.data.decode import LAYOUTS, common_layout, common_size
+from latentia.data.imageset import range_of
 from latentia.data.shards.images import AS_ARRAYS, Form, Unfit, form_of, pixels_of
 from latentia.data.source import ReadOptions
-
-LARGEST = 128  # the side that mixed sizes are brought down to unless a size is given
 
 
 def evenly(count: int, most: int) -> list[int]:
@@ -56,17 +55,8 @@ def common_form(
     if dtype not in ("uint8", "uint16", "float32"):
         raise UserError(f"the images in {source} are {dtype}, but pixels are uint8, uint16 or float32")
     size, policy, notes = _common_size([(shape[1], shape[2]) for _, shape, _ in forms], options)
-    low, high = _range(dtype, floats)
+    low, high = range_of(dtype, min(floats), max(floats)) if floats else range_of(dtype)
     return Form(layout, (channels, *size), dtype, policy), low, high, notes
-
-
-def _range(dtype: str, floats: list[float]) -> tuple[float, float]:
-    if dtype != "float32":
-        return 0.0, float(np.iinfo(dtype).max)
-    low, high = min(floats), max(floats)
-    if low >= 0.0 and high <= 1.0:
-        return 0.0, 1.0
-    return low, high if high > low else low + 1.0
 
 
 def _common_size(sizes: list[tuple[int, int]], options: ReadOptions) -> tuple[tuple[int, int], str, tuple[str, ...]]:
@@ -75,12 +65,5 @@ def _common_size(sizes: list[tuple[int, int]], options: ReadOptions) -> tuple[tu
         return options.size, policy, ()
     if len(set(sizes)) == 1:
         return sizes[0], "none", ()
-    heights, widths = np.array(sizes).T
-    scale = min(1.0, LARGEST / max(float(np.median(heights)), float(np.median(widths))))
-    size = max(1, round(float(np.median(heights)) * scale)), max(1, round(float(np.median(widths)) * scale))
-    what = {"resize": "scaled", "pad": "padded", "crop": "cropped"}[policy]
-    return (
-        size,
-        policy,
-        (f"the images have several sizes and are {what} to {size[0]}x{size[1]} (choose with --size and --policy)",),
-    )
+    size, what = common_size(sizes, policy)
+    return size, policy, (f"the images have several sizes and are {what} (choose with --size and --policy)",)

@@ -14,13 +14,12 @@ import numpy.typing as npt
 from latentia.core.atomic import storage_errors, write_json
 from latentia.core.errors import UserError, unknown
 from latentia.data.cache import entry_key, map_files, read_entry, write_entry
-from latentia.data.decode import LAYOUTS, Header, common_layout, decode, probe
+from latentia.data.decode import LAYOUTS, Header, common_layout, common_size, decode, probe
 from latentia.data.imageset import Geometry, ImageSet
 from latentia.data.source import ReadOptions, Source
 
 CACHE_VERSION = 1
 TOGETHER = 2**28  # bytes of pixels that are decoded before they are written
-LARGEST = 128  # the side that a mixed folder is brought down to unless a size is given
 POLICIES = ("auto", "resize", "pad", "crop")
 PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
 NAMED = 3  # so many skipped files are named, the others counted
@@ -205,23 +204,9 @@ def _choose_size(sizes: list[tuple[int, int]], options: ReadOptions) -> tuple[tu
         return sizes[0], "none", ""
     if options.size is not None:
         return options.size, policy, ""
-    heights, widths = np.array(sizes).T
-    if policy == "pad":
-        size = int(heights.max()), int(widths.max())
-    elif policy == "crop":
-        size = int(heights.min()), int(widths.min())
-    else:
-        scale = min(1.0, LARGEST / max(float(np.median(heights)), float(np.median(widths))))
-        size = max(1, round(float(np.median(heights)) * scale)), max(1, round(float(np.median(widths)) * scale))
-    what = {"resize": "scaled", "pad": "padded", "crop": "cropped"}[policy]
-    return (
-        size,
-        policy,
-        (
-            f"the images have {len(set(sizes))} different sizes and are {what} to {size[0]}x{size[1]} "
-            "(choose with --size and --policy)"
-        ),
-    )
+    size, what = common_size(sizes, policy)
+    note = f"the images have {len(set(sizes))} different sizes and are {what} (choose with --size and --policy)"
+    return size, policy, note
 
 
 def _fill(folder: Path, key: str, files: Files, options: ReadOptions) -> None:

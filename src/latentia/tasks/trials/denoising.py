@@ -16,10 +16,10 @@ from latentia.tasks._evaluating import evaluating
 from latentia.tasks.apply import BATCH, batches
 from latentia.tasks.bench import MODEL, POINT, Bench, LeftOut
 from latentia.tasks.classical import WAYS, best_strength, biharmonic
-from latentia.tasks.doctor import some
 from latentia.tasks.linear_map import fit_linear_map
 from latentia.tasks.quality import has_skimage, psnr, ssim
 from latentia.tasks.simple_codes import timed
+from latentia.tasks.subsets import some
 from latentia.tasks.trial import Measured, Trial, trial
 
 PLACE = 10

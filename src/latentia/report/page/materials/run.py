@@ -21,6 +21,7 @@ from latentia.tasks.generate import generate, has_prior
 from latentia.tasks.inspect import feature_maps, first_filters
 from latentia.tasks.map_codes import Map, map_images
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
+from latentia.tasks.subsets import some
 from latentia.training.run_folder import RunFolder
 
 MOST = 2000  # images that are looked at
@@ -63,7 +64,7 @@ class RunMaterial(OfFolder):
         chosen = self.held if self.held is not None and len(self.held) else self.train
         if chosen is None or self.model is None:
             return None
-        return some(chosen, MOST)
+        return few(chosen, MOST)
 
     @property
     def on(self) -> str:
@@ -85,7 +86,7 @@ class RunMaterial(OfFolder):
         """Ten images corrupted as in training, and restored."""
         if self.images is None or self.model is None:
             return None
-        return corrupt_and_restore(self.model, self.objective, some(self.images, 10))
+        return corrupt_and_restore(self.model, self.objective, few(self.images, 10))
 
     @functools.cached_property
     def samples(self) -> ImageSet | None:
@@ -122,8 +123,8 @@ class RunMaterial(OfFolder):
         patient = Patient(
             self.model,
             self.objective,
-            some(self.images, EXAMINED),
-            None if self.train is None else some(self.train, FITTED),
+            few(self.images, EXAMINED),
+            None if self.train is None else few(self.train, FITTED),
             self.history,
             self.on == "validation",
         )
@@ -138,7 +139,7 @@ class RunMaterial(OfFolder):
         errors = {"this model": found.errors}
         if self.train is not None and self.on == "validation":
             errors |= baseline_image_errors(
-                some(self.train, FITTED),
+                few(self.train, FITTED),
                 found.originals,
                 format_for(self.model, found.originals),
                 self.model.latent_dim,
@@ -146,9 +147,6 @@ class RunMaterial(OfFolder):
         return {name: estimate(values.tolist(), 0.0) for name, values in errors.items()}
 
 
-def some(images: ImageSet, most: int) -> ImageSet:
+def few(images: ImageSet, most: int) -> ImageSet:
     """Return at most ``most`` images, evenly spaced, and fewer where they are large."""
-    most = max(10, min(most, MOST_VALUES // max(images.format.pixels, 1)))
-    if len(images) <= most:
-        return images
-    return images.select(np.linspace(0, len(images) - 1, most).astype(np.int64))
+    return some(images, max(10, min(most, MOST_VALUES // max(images.format.pixels, 1))))
