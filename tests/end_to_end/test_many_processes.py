@@ -71,12 +71,19 @@ def finished(process: subprocess.Popen[str], seconds: float = 300) -> tuple[str,
     return process.communicate(timeout=seconds)
 
 
+def small_run_of(images: Any, place: Path) -> str:
+    """Return the folder of a run whose weights a new one can begin at."""
+    return str(train(images, runs=place, quiet=True, figures=False, options=SMALL, epochs=20, seed=7).path)
+
+
 def test_three_processes_take_the_steps_of_one(start: Start, tmp_path: Path) -> None:
     """Whatever mixes the images of a batch: statistics over it, codebooks, dropout, pseudo-labels, gradients of uneven shares."""
     from together import IMAGES, run_all  # type: ignore[import-not-found]
 
     wanted = {name: {**BASE, **options} for name, options in WANTED.items()}
     pack(from_array(IMAGES), tmp_path / "shards", images_per_shard=7, quiet=True)
+    from_here = small_run_of(from_array(IMAGES), tmp_path / "before")
+    wanted["from"] = {**BASE, "preset": "cae", "init_from": from_here, "ema": 0.99, "epochs": 1}
     wanted["stream"] = {**BASE, "preset": "cae", "data": f"wds:{tmp_path / 'shards'}"}
     (tmp_path / "wanted.json").write_text(json.dumps(wanted))
     (tmp_path / "one").mkdir()

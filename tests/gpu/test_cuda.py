@@ -66,6 +66,27 @@ def test_recorded_training_is_plain_training(preset: str, options: dict[str, Any
         assert one["validation"]["loss"] == pytest.approx(other["validation"]["loss"], rel=1e-3)
 
 
+class ReadsBack(torch.nn.Dropout):
+    """Something that cannot be recorded, which draws from the GPU's own generator."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        assert float(features.sum()) < float("inf")
+        return super().forward(features)
+
+
+def test_after_a_recording_that_failed_steps_are_taken_plainly() -> None:
+    images = load("digits", "train")
+    made = design("cae", SMALL)
+    model = made.architecture.build(images.format, seed=1)
+    model.encoder = torch.nn.Sequential(model.encoder, ReadsBack(0.1))
+    batches = Batches(images, images.format, 64, "cuda", seed=1)
+    asked = TrainSettings(epochs=2, batch_size=64, seed=1)
+    trainer = Trainer(model, made.objective, batches, None, asked, torch.device("cuda"), quiet=True)
+    history = trainer.fit()
+    assert trainer._recorded is None
+    assert history[-1]["train"]["loss"] < history[0]["train"]["loss"]
+
+
 def test_the_gpu_learns_what_the_processor_learns() -> None:
     here, _ = fit("vae", "cpu", SMALL, epochs=4)
     there, _ = fit("vae", "cuda", SMALL, epochs=4)

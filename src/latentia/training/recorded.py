@@ -7,6 +7,7 @@ replay writes them and runs the recorded kernels (a CUDA graph). So the numbers 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from latentia.core.noise import Keys, Noise
 from latentia.data.batches import Batch
 
+ROOM = 0.4  # of a device's memory, that plain steps may take where one is to be recorded
 BEFORE = 3  # plain steps before one is recorded, in which libraries choose their kernels and modules their state
 
 Step = Callable[[Batch, Noise], dict[str, Tensor]]
@@ -40,7 +42,7 @@ class RecordedStep:
 
     def __init__(self, module: nn.Module, step: Step, seed: int, record: Recorder | None = None) -> None:
         self.module, self.step, self.seed = module, step, seed
-        self.record = record or cuda_graph
+        self.record = record
         self._replay: Callable[[], None] | None = None
         self._terms: dict[str, Tensor] = {}
         self._gradients: list[tuple[nn.Parameter, Tensor]] = []
@@ -90,20 +92,34 @@ class RecordedStep:
             terms = self.step(self._batch, noise)
             self._terms = {name: value.detach() for name, value in terms.items()}
 
-        self._replay = self.record(run)
+        record = self.record or functools.partial(cuda_graph, device=batch.pixels.device)
+        self._replay = record(run)
         self._gradients = [
             (parameter, parameter.grad) for parameter in self.module.parameters() if parameter.grad is not None
         ]
 
 
-def cuda_graph(function: Callable[[], None]) -> Callable[[], None]:
-    """Record what ``function`` launches on the current device and return what launches it again.
+def cuda_graph(function: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """Record what ``function`` launches on ``device`` and return what launches it again.
 
     Raises:
-        RuntimeError: something in it cannot be recorded, such as reading a value back.
+        RuntimeError: something in it cannot be recorded, such as reading a value back, or the device has no room: what a
+            recording computes keeps its memory, beside that of the steps that are taken plainly.
     """
+    if torch.cuda.max_memory_allocated(device) > ROOM * torch.cuda.get_device_properties(device).total_memory:
+        raise RuntimeError("a recording would need as much memory again as a step does")
     graph = torch.cuda.CUDAGraph()
-    torch.cuda.synchronize()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # threads of NCCL look at the device meanwhile
-        function()
+    with torch.cuda.device(device):  # the one that is current may be another
+        torch.cuda.synchronize()
+        before, generator = torch.cuda.current_stream(), torch.cuda.default_generators[torch.cuda.current_device()]
+        drawing, stream = generator.clone_state(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        try:
+            # threads of NCCL look at the device meanwhile
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                function()
+        except RuntimeError:
+            # a recording that failed leaves its stream current, and the generator waiting for the recording's end
+            torch.cuda.set_stream(before)
+            generator.graphsafe_set_state(drawing)
+            raise
     return graph.replay

@@ -33,6 +33,8 @@ def replay_command(described: Mapping[str, Any]) -> str | None:
         ("--" + name.replace("_", "-"), _plain(name, value)) for name, value in (data.get("options") or {}).items()
     ]
     options.append(("--split-seed", str(data["split_seed"])))
+    if share := (data.get("calibration") or {}).get("share"):
+        options.append(("--calibration", str(share)))
     if "from" in (described.get("origin") or {}):
         options.append(("--from", str(described["origin"]["from"])))
     lines = [

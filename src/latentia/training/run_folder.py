@@ -15,6 +15,7 @@ from typing import IO, Any, Self
 import latentia
 from latentia.core.atomic import remove_leftovers, storage_errors, write_json
 from latentia.core.errors import UserError
+from latentia.training.settings import TrainSettings, settings_json
 from latentia.training.storage import FORMAT, read_json
 
 ASKED = ("kind", "preset", "architecture", "objective", "settings", "data")  # what makes two runs the same
@@ -82,6 +83,8 @@ class RunFolder:
     def check_alike(self, description: dict[str, Any]) -> None:
         """Raise a :class:`UserError` where the run that was begun here was asked for otherwise, with the first difference."""
         begun, asked = self.describe(), json.loads(json.dumps(description))
+        # what a run of an earlier version could not be asked for, it did as the default does
+        begun["settings"] = {**settings_json(TrainSettings()), **begun.get("settings", {})}
         for key in ASKED:
             found = _difference(begun.get(key), asked.get(key), key)
             if found is not None:

@@ -62,6 +62,8 @@ class Trainer:
         ranks: Ranks | None = None,
     ) -> None:
         self.module, self.objective = module.to(device), objective
+        if ranks is not None:
+            ranks.spread(self.module)  # first of all, so that averages begin at these weights, too
         self.train, self.validation = train, validation
         self.settings, self.device, self.folder, self.quiet = settings, device, folder, quiet
         self.total_steps = settings.epochs * len(train)
@@ -83,8 +85,6 @@ class Trainer:
         if device.type == "cuda" and settings.graph == "auto" and recordable:
             self._recorded = RecordedStep(self.module, self._pass, settings.seed)
         self.team = None if ranks is None else Team(ranks, self._trained())
-        if ranks is not None:
-            ranks.spread(self.module)
 
     def restore(self) -> None:
         """Take up the state that the folder holds, where it holds one; see :class:`Progress`."""
@@ -195,9 +195,8 @@ class Trainer:
         with self._shared(batch):
             with self._precision():
                 terms = self.objective(self.module, batch.pixels, batch.labels, noise, share)
-            loss = terms["loss"].mean()
-            if self.team is not None:  # the same mean, over the images of all processes
-                loss = terms["loss"][: batch.counted].sum() / len(batch)
+            # of several processes, each has its share of the mean over the images of all
+            loss = terms["loss"].mean() if self.team is None else terms["loss"][: batch.counted].sum() / len(batch)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
         return terms

@@ -35,6 +35,14 @@ def test_it_makes_the_same_weights(preset: str, options: dict[str, object], tmp_
     assert (again / "model.safetensors").read_bytes() == (run.path / "model.safetensors").read_bytes()
 
 
+def test_it_sets_the_same_images_aside(tmp_path: Path) -> None:
+    run = train(
+        "digits", runs=tmp_path, figures=False, quiet=True, epochs=1, calibration=0.2, options={"widths": "4,8"}
+    )
+    command = replay_command(run.description)
+    assert command is not None and "--calibration 0.2" in command
+
+
 def test_what_was_in_memory_or_is_no_training_has_no_command() -> None:
     assert replay_command({"kind": "crossvalidation", "data": {"location": "digits"}}) is None
     assert replay_command({"kind": "autoencoder", "data": {"location": None}}) is None

@@ -113,6 +113,17 @@ def test_a_folder_with_another_run_is_not_gone_on_with(tmp_path: Path, other: di
         small_run(tmp_path, into=tmp_path / "here", **other)
 
 
+def test_a_run_of_an_earlier_version_did_as_the_default_of_a_new_setting(tmp_path: Path) -> None:
+    small_run(tmp_path, into=tmp_path / "here")
+    path = tmp_path / "here" / "run.json"
+    described = json.loads(path.read_text())
+    del described["settings"]["graph"]
+    path.write_text(json.dumps(described))
+    small_run(tmp_path, into=tmp_path / "here")
+    with pytest.raises(UserError, match=r"settings\.graph is 'auto', not 'off'"):
+        small_run(tmp_path, into=tmp_path / "here", graph="off")
+
+
 def test_equal_seeds_give_equal_weights_and_others_do_not(tmp_path: Path) -> None:
     first, second, other = small_run(tmp_path), small_run(tmp_path), small_run(tmp_path, seed=2)
     assert same(weights(first), weights(second))
