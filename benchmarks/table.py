@@ -84,7 +84,8 @@ def value(entry: dict[str, Any], unit: str) -> str:
 
 
 def ratio(entry: dict[str, float]) -> str:
-    return f"{entry['median']:.2f} ({entry['low']:.2f} to {entry['high']:.2f})"
+    lone = entry["low"] == entry["high"]  # of a single turn
+    return f"{entry['median']:.2f}" + ("" if lone else f" ({entry['low']:.2f} to {entry['high']:.2f})")
 
 
 def main(*, check: bool) -> int:

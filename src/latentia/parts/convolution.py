@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 FEW = 16  # pixels of the map that a transposed convolution starts from, at most
-WIDE = 512  # channels from which on its product is the faster way
+WIDE = 1024  # channels from which on its product is the faster way
 
 
 class Conv2d(nn.Conv2d):
