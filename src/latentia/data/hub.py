@@ -25,6 +25,7 @@ from latentia.core.bars import tqdm
 from latentia.core.errors import DamagedData, UserError
 from latentia.data.cache import entry_key
 from latentia.data.imageset import PixelFormat
+from latentia.data.kept import Kept
 from latentia.data.shards.form import common_form
 from latentia.data.shards.images import Form, Unfit, pixels_of
 from latentia.data.shards.members import digest_of, rows_of, uniform
@@ -33,6 +34,7 @@ from latentia.data.stream import NO_PIXELS, Piece, Reach
 
 PARTS = {"train": "train", "test": "test", "validation": "validation", "val": "validation", "valid": "validation"}
 CURSORS = 16  # places in which shards are open at once
+KEPT = 1 << 25  # bytes of the rows of splits that are kept of the shards read last
 SEEN_EACH, SEEN_SHARDS = 8, 4  # images by which the common form is chosen
 
 
@@ -75,6 +77,7 @@ class HubShards:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._cursors: OrderedDict[tuple[int, int], Iterator[Any]] = OrderedDict()
+        self._kept: Kept[npt.NDArray[np.int64]] = Kept(KEPT)
 
     @property
     def format(self) -> PixelFormat:
@@ -132,7 +135,11 @@ class HubShards:
 
     def _rows(self, number: int, split: str, seed: int) -> npt.NDArray[np.int64]:
         shard = self.shards[number]
-        return rows_of(_digests(shard.split, shard.number, shard.count), shard.part, split, seed, self.official)
+
+        def make() -> npt.NDArray[np.int64]:
+            return rows_of(_digests(shard), shard.part, split, seed, self.official)
+
+        return self._kept.get((number, split, seed), make, 8 * shard.count)
 
     def _pixels(self, example: dict[str, Any], shard: HubShard, row: int) -> npt.NDArray[Any]:
         where = f"the image {row:,} of shard {shard.number} of {self.source} ({shard.split})"
@@ -309,9 +316,8 @@ def _counts(
     return counts
 
 
-@functools.lru_cache(maxsize=8)
-def _digests(split: str, number: int, count: int) -> npt.NDArray[np.uint64]:
+def _digests(shard: HubShard) -> npt.NDArray[np.uint64]:
     """Return a hash for each row of a shard, by its split, shard and row."""
-    seed = digest_of(f"{split}/{number}".encode())
-    share = uniform(np.arange(count, dtype=np.uint64), seed)
+    seed = digest_of(f"{shard.split}/{shard.number}".encode())
+    share = uniform(np.arange(shard.count, dtype=np.uint64), seed)
     return (share * 2.0**63).astype(np.uint64)

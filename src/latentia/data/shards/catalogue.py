@@ -19,12 +19,14 @@ import numpy.typing as npt
 
 from latentia.core.errors import DamagedData, UserError
 from latentia.data.imageset import PixelFormat
+from latentia.data.kept import Kept
 from latentia.data.shards.images import Form, decoded
-from latentia.data.shards.members import Table, rows_of
+from latentia.data.shards.members import MEMBER, Table, rows_of
 from latentia.data.splits import SPLIT_SEED, SPLITS
 from latentia.data.stream import NO_PIXELS, Piece, Reach
 
 INDEX, MEMBERS, VERSION = "index.json", "members", 1
+KEPT_ROWS, KEPT_TABLES, KEPT_NAMES = 1 << 25, 1 << 23, 1 << 23  # bytes of each that are kept of the shards read last
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,13 +69,15 @@ class Shard:
             )
         return table
 
-    def names(self, rows: npt.NDArray[np.int64]) -> list[str]:
-        """Return the names of the images at ``rows``: their own, or the numbers they were packed under."""
+    def own_names(self) -> list[str]:
+        """Return the name of each image; nothing where they have none but the numbers they were packed under."""
         path = self.table.with_suffix(".txt")
-        if not path.is_file():
-            return [key_of(self.first + int(row)) for row in rows]
-        every = path.read_text(encoding="utf-8").split("\n")
-        return [every[row] for row in rows]
+        return path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
+
+    def names(self, rows: npt.NDArray[np.int64], own: list[str] | None = None) -> list[str]:
+        """Return the names of the images at ``rows``: their own (``own``, where they were read before), or numbers."""
+        every = self.own_names() if own is None else own
+        return [every[row] if every else key_of(self.first + row) for row in rows.tolist()]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +131,11 @@ class Catalogue:
     def rows(self, number: int, split: str, seed: int) -> npt.NDArray[np.int64]:
         """Return the rows of shard ``number`` that belong to ``split``, in order."""
         shard = self.shards[number]
-        return rows_of(np.asarray(shard.members()["digest"]), shard.part, split, seed, self.official)
+
+        def make() -> npt.NDArray[np.int64]:
+            return rows_of(np.asarray(self._table(number)["digest"]), shard.part, split, seed, self.official)
+
+        return self._kept_rows.get((number, split, seed), make, 8 * shard.count)
 
     def piece(
         self, number: int, split: str, seed: int, start: int, stop: int, pixels: bool = True, names: bool = False
@@ -139,18 +147,38 @@ class Catalogue:
         """
         shard = self.shards[number]
         rows = self.rows(number, split, seed)[start:stop]
-        table: Any = shard.members()[rows]
+        table: Any = self._table(number)[rows]
         return Piece(
-            pixels=self._pixels(shard, table, rows) if pixels else NO_PIXELS,
+            pixels=self._pixels(number, table, rows) if pixels else NO_PIXELS,
             ids=shard.first + rows,
             labels=table["label"],
-            names=shard.names(rows) if names else [],
+            names=self.names(number, rows) if names else [],
         )
 
-    def _pixels(self, shard: Shard, table: Table, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        return decoded(
-            shard.path, table, lambda place: shard.names(rows[place : place + 1])[0], self.verified, self.form
-        )
+    def names(self, number: int, rows: npt.NDArray[np.int64]) -> list[str]:
+        """Return the names of the images at ``rows`` of shard ``number``."""
+        shard = self.shards[number]
+        return shard.names(rows, self._kept_names.get(number, shard.own_names, 100 * shard.count))
+
+    def _pixels(self, number: int, table: Table, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        path = self.shards[number].path
+        return decoded(path, table, lambda place: self.names(number, rows[[place]])[0], self.verified, self.form)
+
+    def _table(self, number: int) -> Table:
+        shard = self.shards[number]
+        return self._kept_tables.get(number, shard.members, MEMBER.itemsize * shard.count)
+
+    @functools.cached_property
+    def _kept_rows(self) -> Kept[npt.NDArray[np.int64]]:
+        return Kept(KEPT_ROWS)
+
+    @functools.cached_property
+    def _kept_tables(self) -> Kept[Table]:
+        return Kept(KEPT_TABLES)
+
+    @functools.cached_property
+    def _kept_names(self) -> Kept[list[str]]:
+        return Kept(KEPT_NAMES)
 
     def fingerprint(self, split: str, seed: int) -> str:
         """Return a hash that changes when images, their order, their labels or the split do."""

@@ -1,0 +1,93 @@
+"""How often a stream reads: rows of a split, tables, names and pixels once, however many images are asked for."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from latentia import load
+from latentia.data import stream
+from latentia.data.kept import Kept
+from latentia.data.shards import catalogue
+from latentia.data.shards.catalogue import Catalogue, Shard
+from latentia.data.shards.packing import pack
+from latentia.data.stream import ImageStream
+
+RANDOM = np.random.default_rng(0)
+COUNT, SHARDS = 360, 4
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("packed") / "shards"
+    pixels = RANDOM.integers(0, 256, (COUNT, 6, 5), dtype=np.uint8)
+    images = load(pixels, labels=np.arange(COUNT) % 7)
+    named = type(images)(images.pixels, [f"image {n}" for n in range(COUNT)], images.ids, images.labels, images.classes)
+    pack(named, folder, images_per_shard=COUNT // SHARDS, quiet=True)
+    return folder
+
+
+def images_of(shards: Path, split: str = "all") -> ImageStream:
+    images = load(f"wds:{shards}", split)
+    assert isinstance(images, ImageStream)
+    return images
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], Counter[str]]:
+    """Return what counts the calls of something under its name."""
+    calls: Counter[str] = Counter()
+
+    def count(where: Any, name: str) -> Counter[str]:
+        original = getattr(where, name)
+
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            calls[name] += 1
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(where, name, wrapped)
+        return calls
+
+    return count
+
+
+def test_rows_tables_and_names_are_read_once_for_each_shard(
+    shards: Path, counted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "BLOCK", 8)
+    counted(catalogue, "rows_of")
+    counted(Shard, "members")
+    calls = counted(Shard, "own_names")
+    images = images_of(shards, "train")
+    assert "labelled" in repr(images)  # the first look: the labels of all images, block by block
+    chosen = images.select(np.arange(0, len(images), 3))
+    assert list(images.names)[::3] == chosen.names
+    assert calls == {"rows_of": SHARDS, "members": SHARDS, "own_names": SHARDS}
+
+
+def test_what_is_kept_is_bounded_and_no_luggage() -> None:
+    kept: Kept[int] = Kept(100)
+    made: list[int] = []
+
+    def get(key: int, size: int) -> int:
+        return kept.get(key, lambda: made.append(key) or key, size)
+
+    assert [get(key, 40) for key in (1, 2, 1, 3, 1)] == [1, 2, 1, 3, 1] and made == [1, 2, 3]
+    assert get(2, 40) == 2 and made == [1, 2, 3, 2]  # the one that was not asked for longest went
+    assert get(4, 1000) == 4 and get(4, 1000) == 4 and made[-1] == 4  # larger than all, and kept while it is the last
+    assert get(1, 40) == 1 and made[-1] == 1
+    assert pickle.loads(pickle.dumps(kept)).get(1, lambda: 7, 1) == 7
+
+
+def test_a_reading_process_begins_without_what_was_kept(shards: Path) -> None:
+    images = images_of(shards, "train")
+    assert images.view is not None and isinstance(images.view.shards, Catalogue)
+    before = len(pickle.dumps(images.view))
+    images.select([0, 100, 200])
+    assert len(pickle.dumps(images.view)) < before + 2000
