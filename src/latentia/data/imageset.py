@@ -45,6 +45,11 @@ class PixelFormat:
         """The number of values in one image."""
         return self.channels * self.height * self.width
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of one image in memory."""
+        return self.pixels * np.dtype(self.dtype).itemsize
+
     def to_unit(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return ``pixels`` as float32, ``low`` at 0 and ``high`` at 1."""
         unit = pixels.astype(np.float32)

@@ -181,10 +181,7 @@ class Column(np.lib.mixins.NDArrayOperatorsMixin):
             return self[which[0]][(slice(None), *which[1:])]
         if isinstance(which, slice):
             return self._gather(np.arange(*which.indices(len(self)), dtype=np.int64))
-        places = np.asarray(which)
-        if places.dtype == bool:
-            places = np.flatnonzero(places)
-        return self._gather(np.where(places < 0, places + len(self), places).astype(np.int64))
+        return self._gather(_places(which, len(self)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         found = self[:]
@@ -202,12 +199,7 @@ class Column(np.lib.mixins.NDArrayOperatorsMixin):
 
     def _gather(self, places: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         each = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-        if len(places) * each > IN_MEMORY:
-            raise UserError(
-                f"{self._source} streams its images, but this needs {len(places):,} of them in memory at once "
-                f"({len(places) * each / 2**30:.1f} GiB; at most {IN_MEMORY / 2**30:g}): name fewer of them with --split, or "
-                "pack fewer; train, embed and evaluate take any number"
-            )
+        _check_room(self._source, len(places), each)
         out = np.empty((len(places), *self.shape[1:]), dtype=self.dtype)
         for where, piece in self._view.at(places, self._field == "pixels"):
             out[where] = getattr(piece, self._field)
@@ -297,16 +289,38 @@ class ImageStream(ImageSet):
         Raises:
             UserError: they are too many to be in memory at once.
         """
-        places = np.asarray(indices)
-        places = np.flatnonzero(places) if places.dtype == bool else places.astype(np.int64)
-        pixels = self.pixels[places]
-        count = len(places)
-        ids = np.empty(count, dtype=np.int64)
-        labels = np.full(count, -1, dtype=np.int64)
-        names = [""] * count
+        places = _places(indices, len(self))
+        kind = self.format
+        _check_room(self.source, len(places), kind.nbytes)
+        found = np.empty((len(places), *kind.shape), dtype=kind.dtype)
+        return self._gathered(places, found, split or self.split, read_pixels=True)
+
+    def spread(self, most: int) -> npt.NDArray[np.int64]:
+        """Return the places of at most ``most`` images, evenly spaced, and of fewer where they are large."""
+        most = max(1, min(most, len(self), IN_MEMORY // 4 // self.format.nbytes))
+        return np.linspace(0, len(self) - 1, most).astype(np.int64)
+
+    def sample(self, most: int) -> ImageSet:
+        """Return the images at :meth:`spread`; their pixels alone are ``pixels[spread(most)]``, without their names."""
+        found: ImageSet = self.select(self.spread(most))
+        return found
+
+    def with_pixels(self, pixels: npt.NDArray[Any]) -> Any:
+        """Return the same names, ids and labels with other pixels, in memory."""
+        return self._gathered(np.arange(len(self), dtype=np.int64), pixels, self.split, read_pixels=False)
+
+    def _gathered(
+        self, places: npt.NDArray[np.int64], pixels: npt.NDArray[Any], split: str, *, read_pixels: bool
+    ) -> ImageSet:
+        """Return an image set of what lies at ``places``, in one pass; its ``pixels`` are filled where they are to be read."""
+        ids = np.empty(len(places), dtype=np.int64)
+        labels = np.full(len(places), -1, dtype=np.int64)
+        names = [""] * len(places)
         assert self.view is not None
-        for where, piece in self.view.at(places, pixels=False, names=True):
+        for where, piece in self.view.at(places, pixels=read_pixels, names=True):
             ids[where], labels[where] = piece.ids, piece.labels
+            if read_pixels:
+                pixels[where] = piece.pixels
             for place, name in zip(where.tolist(), piece.names, strict=True):
                 names[place] = name
         return ImageSet(
@@ -316,22 +330,9 @@ class ImageStream(ImageSet):
             labels=None if self.labels is None else labels,
             classes=self.classes,
             source=self.source,
-            split=split or self.split,
+            split=split,
             notes=self.notes,
         )
-
-    def sample(self, most: int) -> ImageSet:
-        """Return at most ``most`` images, evenly spaced, and fewer where they are large."""
-        kind = self.format
-        each = kind.pixels * np.dtype(kind.dtype).itemsize
-        most = max(1, min(most, len(self), IN_MEMORY // 4 // each))
-        found: ImageSet = self.select(np.linspace(0, len(self) - 1, most).astype(np.int64))
-        return found
-
-    def with_pixels(self, pixels: npt.NDArray[Any]) -> Any:
-        """Return the same names, ids and labels with other pixels, in memory."""
-        whole = np.arange(len(self))
-        return dataclasses.replace(_columns(self, whole), pixels=pixels)
 
     def check_finite(self) -> None:
         """Do nothing: pixels are checked when they are read."""
@@ -340,15 +341,19 @@ class ImageStream(ImageSet):
         return super().__repr__().replace("<ImageSet", "<ImageStream")
 
 
-def _columns(images: ImageStream, places: npt.NDArray[np.int64]) -> ImageSet:
-    stand_in = np.broadcast_to(np.uint8(0), (len(places), 1, 1, 1))
-    return ImageSet(
-        pixels=stand_in,
-        names=[images.names[place] for place in places.tolist()],
-        ids=images.ids[places],
-        labels=None if images.labels is None else images.labels[places],
-        classes=images.classes,
-        source=images.source,
-        split=images.split,
-        notes=images.notes,
-    )
+def _places(which: Any, count: int) -> npt.NDArray[np.int64]:
+    """Return the places among ``count`` that an index array or a mask names; negative ones count from the end."""
+    places = np.asarray(which)
+    if places.dtype == bool:
+        return np.flatnonzero(places)
+    return np.where(places < 0, places + count, places).astype(np.int64)
+
+
+def _check_room(source: str, count: int, each: int) -> None:
+    """Raise a :class:`UserError` where ``count`` images of ``each`` bytes are too many to be in memory at once."""
+    if count * each > IN_MEMORY:
+        raise UserError(
+            f"{source} streams its images, but this needs {count:,} of them in memory at once "
+            f"({count * each / 2**30:.1f} GiB; at most {IN_MEMORY / 2**30:g}): name fewer of them with --split, or "
+            "pack fewer; train, embed and evaluate take any number"
+        )

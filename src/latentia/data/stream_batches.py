@@ -57,8 +57,7 @@ class Order:
     @functools.cached_property
     def chunk(self) -> int:
         """How many images are read together."""
-        kind = self.view.shards.format
-        each = kind.pixels * np.dtype(kind.dtype).itemsize
+        each = self.view.shards.format.nbytes
         return max(16, min(self.view.shards.reach.chunk, BUFFER // max(self.lanes, 4) // each))
 
     @functools.cached_property

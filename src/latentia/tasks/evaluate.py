@@ -120,7 +120,7 @@ def baseline_image_errors(
 
 
 def _fitted_on(train: ImageSet) -> npt.NDArray[Any]:
-    return train.sample(PCA_IMAGES).pixels if isinstance(train, ImageStream) else train.pixels[:PCA_IMAGES]
+    return train.pixels[train.spread(PCA_IMAGES)] if isinstance(train, ImageStream) else train.pixels[:PCA_IMAGES]
 
 
 def _psnr(mse: float) -> float:

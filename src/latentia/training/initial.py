@@ -25,7 +25,7 @@ def initial_model(architecture: Architecture, images: ImageSet, seed: int) -> Au
     """
     model = architecture.build(images.format, seed=seed)
     if isinstance(images, ImageStream):
-        pixels = images.sample(MOST).pixels
+        pixels = images.pixels[images.spread(MOST)]
     else:
         chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), MOST)).astype(np.int64))
         pixels = images.pixels[chosen] if len(chosen) < len(images) else images.pixels

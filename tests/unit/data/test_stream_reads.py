@@ -18,6 +18,8 @@ from latentia.data.shards import catalogue
 from latentia.data.shards.catalogue import Catalogue, Shard
 from latentia.data.shards.packing import pack
 from latentia.data.stream import ImageStream
+from latentia.presets import design
+from latentia.training.initial import initial_model
 
 RANDOM = np.random.default_rng(0)
 COUNT, SHARDS = 360, 4
@@ -91,3 +93,40 @@ def test_a_reading_process_begins_without_what_was_kept(shards: Path) -> None:
     before = len(pickle.dumps(images.view))
     images.select([0, 100, 200])
     assert len(pickle.dumps(images.view)) < before + 2000
+
+
+def test_images_are_read_in_one_pass_and_no_more_of_them_than_is_used(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, bool, bool]] = []
+    piece = Catalogue.piece
+
+    def noted(
+        self: Catalogue,
+        number: int,
+        split: str,
+        seed: int,
+        start: int,
+        stop: int,
+        pixels: bool = True,
+        names: bool = False,
+    ) -> Any:
+        asked.append((stop - start, pixels, names))
+        return piece(self, number, split, seed, start, stop, pixels, names)
+
+    monkeypatch.setattr(Catalogue, "piece", noted)
+    images = images_of(shards)
+
+    def seen(action: Callable[[], Any]) -> list[tuple[int, bool, bool]]:
+        asked.clear()
+        action()
+        return list(asked)
+
+    each = COUNT // SHARDS
+    assert seen(lambda: images.select(np.arange(COUNT))) == [(each, True, True)] * SHARDS
+    assert seen(lambda: images.with_pixels(np.zeros((COUNT, 1, 2, 2), dtype=np.uint8))) == [(each, False, True)] * SHARDS
+    architecture = design("cae", {"latent_dim": 2}).architecture
+    assert seen(lambda: initial_model(architecture, images, 0)) == [(each, True, False)] * SHARDS
+    found, given = images.select([-1, 3, 3]), images.with_pixels(np.zeros((COUNT, 1, 2, 2), dtype=np.uint8))
+    assert found.names == ["image 359", "image 3", "image 3"] and found.ids.tolist() == [359, 3, 3]
+    assert given.names == [f"image {n}" for n in range(COUNT)] and (given.labels == np.arange(COUNT) % 7).all()
