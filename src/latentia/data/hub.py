@@ -99,6 +99,11 @@ class HubShards:
         """The official parts that there are."""
         return frozenset(shard.part for shard in self.shards) - {"all"}
 
+    def of_part(self, part: str) -> HubShards:
+        """Return the shards of one official part, which are then all there is."""
+        chosen = [dataclasses.replace(shard, part="all") for shard in self.shards if shard.part == part]
+        return dataclasses.replace(self, shards=tuple(chosen))
+
     def counts(self, split: str, seed: int) -> npt.NDArray[np.int64]:
         """Return how many images of ``split`` are in each shard, int64 ``[S]``."""
         return np.array([len(self._rows(number, split, seed)) for number in range(len(self.shards))], dtype=np.int64)

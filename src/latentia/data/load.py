@@ -79,11 +79,12 @@ def all_but_test(
     options = read_options(data_dir, size, policy, quiet)
     location = os.fspath(data)
     source = find_source(location)
+    stream = _stream(source, location, options)
+    if stream is not None:
+        return narrow(stream, "all but test") if "test" in stream.official else stream
     official = source.parts(location, options)
     if "test" not in official:
         return load(data, "all", data_dir=data_dir, size=size, policy=policy, quiet=quiet)
-    if source.streams:
-        return narrow(source.read(location, "all", options), "all but test")
     parts = [source.read(location, part, options) for part in official if part != "test"]
     images = dataclasses.replace(_joined(parts), split="all but test")
     images.check_finite()
@@ -102,6 +103,9 @@ def official_test_names(
     options = read_options(data_dir, size, policy, quiet)
     location = os.fspath(data)
     source = find_source(location)
+    stream = _stream(source, location, options)
+    if stream is not None:
+        return frozenset(narrow(stream, "test").names if "test" in stream.official else ())
     if "test" not in source.parts(location, options):
         return frozenset()
     return frozenset(source.read(location, "test", options).names)
@@ -130,6 +134,8 @@ def training_parts(
         if validation is not None:
             return train, load(validation)
         with contextlib.suppress(EmptySplit):  # a handful of images is all training
+            if isinstance(train, ImageStream):
+                return train, narrow(train, "validation", split_seed=split_seed)
             return train, load(data, "validation", split_seed=split_seed, **options)
         return train, None
     pool = load(data, **{key: value for key, value in options.items() if key in ("labels", "quiet")})
@@ -188,7 +194,7 @@ def mapped_pool(
     options = read_options(data_dir, size, policy, quiet)
     location = os.fspath(data)
     source = find_source(location)
-    if source.parts(location, options) != ("all",):
+    if source.streams or source.parts(location, options) != ("all",):
         return None
     images = source.read(location, "all", options)
     if not is_on_disk(images.pixels):
@@ -242,8 +248,8 @@ def read_options(
 
 
 def _read(source: Source, location: str, split: str, options: ReadOptions, split_seed: int) -> ImageSet:
-    official = source.parts(location, options)
-    if official == ("all",) or source.streams:
+    official = ("all",) if source.streams else source.parts(location, options)  # a stream is opened once
+    if official == ("all",):
         images = source.read(location, "all", options)
         return images if split == "all" else narrow(images, split, split_seed=split_seed)
     if split == "test":
@@ -254,6 +260,15 @@ def _read(source: Source, location: str, split: str, options: ReadOptions, split
         return dataclasses.replace(source.read(location, split, options), split=split)
     pool = source.read(location, "train", options)
     return _not_empty(carve(pool, {"validation": VALIDATION}, seed=split_seed)[split])
+
+
+def _stream(source: Source, location: str, options: ReadOptions) -> ImageStream | None:
+    """Return all images of a source that streams, and ``None`` of another."""
+    if not source.streams:
+        return None
+    images = source.read(location, "all", options)
+    assert isinstance(images, ImageStream)  # a developer's invariant: what `streams` says
+    return images
 
 
 def _joined(parts: list[ImageSet]) -> ImageSet:

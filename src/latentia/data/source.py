@@ -36,7 +36,7 @@ class Source(Part):
 
     kind: ClassVar[str] = "source"
     priority: ClassVar[int] = 0  # sources are asked in descending order; a name is asked before a path
-    streams: ClassVar[bool] = False  # whether it gives an ImageStream, which knows its official parts itself
+    streams: ClassVar[bool] = False  # whether it gives an ImageStream, which is read whole and knows its official parts
     datasets: ClassVar[tuple[str, ...]] = ()  # the names it answers to, listed in help texts
 
     def matches(self, location: str) -> bool:

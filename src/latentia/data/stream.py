@@ -63,6 +63,13 @@ class Shards(Protocol):
     def reach(self) -> Reach:
         """How pieces may be asked for."""
 
+    @property
+    def official(self) -> frozenset[str]:
+        """The official parts that there are."""
+
+    def of_part(self, part: str) -> Shards:
+        """Return the shards of one official part, which are then all there is."""
+
     def counts(self, split: str, seed: int) -> npt.NDArray[np.int64]:
         """Return how many images of a split are in each shard, int64 ``[S]``."""
 
@@ -270,6 +277,13 @@ class ImageStream(ImageSet):
         """Return the images of another split of the same shards."""
         assert self.view is not None  # a developer's invariant: made by `of`
         return type(self).of(self.view.shards, self.source, split, seed)
+
+    @property
+    def official(self) -> tuple[str, ...]:
+        """The official parts of the shards, ``("all",)`` where there are none."""
+        assert self.view is not None
+        found = self.view.shards.official
+        return tuple(part for part in ("train", "validation", "test") if part in found) or ("all",)
 
     @functools.cached_property
     def format(self) -> PixelFormat:

@@ -118,6 +118,16 @@ def test_a_folder_of_images_and_packing(tmp_path: Path) -> None:
     assert read.classes == ("a", "b") and sorted(np.asarray(read.labels).tolist()) == [0] * 4 + [1] * 4
 
 
+def test_official_parts_are_packed_apart(folder: Path, tmp_path: Path) -> None:
+    extra = [png(RANDOM.integers(0, 256, (8, 7), dtype=np.uint8)) for _ in range(5)]
+    write(folder, "extra-00000-of-00001.parquet", extra)
+    packed = pack(f"hf:{folder}", tmp_path / "shards", quiet=True)
+    assert packed.images == len(load(f"hf:{folder}", quiet=True))
+    pixels = np.load(folder.parent / "pixels.npy")[:, None]
+    test = load(f"wds:{tmp_path / 'shards'}", "test")
+    assert {each.tobytes() for each in pixels[360:]} <= {each.tobytes() for each in test}
+
+
 def test_what_cannot_be_read_is_one_sentence(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has no split 'extra' \(its splits: .*train"):
         load(f"hf:{folder}:extra", quiet=True)

@@ -14,9 +14,11 @@ import pytest
 from latentia import load
 from latentia.data import stream
 from latentia.data.kept import Kept
+from latentia.data.load import all_but_test, mapped_pool, official_test_names, training_parts
 from latentia.data.shards import catalogue
 from latentia.data.shards.catalogue import Catalogue, Shard
 from latentia.data.shards.packing import pack
+from latentia.data.sources import wds
 from latentia.data.stream import ImageStream
 from latentia.presets import design
 from latentia.training.initial import initial_model
@@ -124,9 +126,25 @@ def test_images_are_read_in_one_pass_and_no_more_of_them_than_is_used(
 
     each = COUNT // SHARDS
     assert seen(lambda: images.select(np.arange(COUNT))) == [(each, True, True)] * SHARDS
-    assert seen(lambda: images.with_pixels(np.zeros((COUNT, 1, 2, 2), dtype=np.uint8))) == [(each, False, True)] * SHARDS
+    assert (
+        seen(lambda: images.with_pixels(np.zeros((COUNT, 1, 2, 2), dtype=np.uint8))) == [(each, False, True)] * SHARDS
+    )
     architecture = design("cae", {"latent_dim": 2}).architecture
     assert seen(lambda: initial_model(architecture, images, 0)) == [(each, True, False)] * SHARDS
     found, given = images.select([-1, 3, 3]), images.with_pixels(np.zeros((COUNT, 1, 2, 2), dtype=np.uint8))
     assert found.names == ["image 359", "image 3", "image 3"] and found.ids.tolist() == [359, 3, 3]
     assert given.names == [f"image {n}" for n in range(COUNT)] and (given.labels == np.arange(COUNT) % 7).all()
+
+
+def test_a_stream_is_opened_once(shards: Path, tmp_path: Path, counted: Any) -> None:
+    calls = counted(wds, "read_index")
+    train, held = training_parts(f"wds:{shards}")
+    assert calls["read_index"] == 1 and held is not None
+    assert len(train) + len(held) == COUNT - len(load(f"wds:{shards}", "test"))
+    for action in (all_but_test, official_test_names, mapped_pool):
+        calls.clear()
+        action(f"wds:{shards}")
+        assert calls["read_index"] <= 1, action
+    calls.clear()
+    pack(f"wds:{shards}", tmp_path / "again", quiet=True)
+    assert calls["read_index"] == 1

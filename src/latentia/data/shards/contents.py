@@ -83,15 +83,14 @@ def packables(data: Any, kind: str, quiet: bool, options: dict[str, Any]) -> lis
     location = os.fspath(data)
     source = find_source(location)
     reading = read_options(options.get("data_dir"), options.get("size"), options.get("policy") or "auto", quiet)
-    found: list[Packable] = []
-    for part in source.parts(location, reading):
+    found = _streamed(source.read(location, "all", reading), kind) if source.streams else []
+    for part in () if source.streams else source.parts(location, reading):
         if isinstance(source, Folder):
             files = source.files(location, part, reading)
             reading = dataclasses.replace(reading, size=files.size)  # the parts have one size
             found.append(_of_files(files, location, part, kind))
             continue
-        images = source.read(location, "all" if source.streams else part, reading)
-        found.append(_of_stream(images, part, kind) if isinstance(images, ImageStream) else _of_set(images, part, kind))
+        found.append(_of_set(source.read(location, part, reading), part, kind))
     if len({item.form for item in found}) > 1:
         kinds = "; ".join(f"{item.part}: {item.form.shape} {item.form.dtype}" for item in found)
         raise UserError(f"the parts of {location} are of several kinds ({kinds}): pack them one by one")
@@ -200,12 +199,21 @@ def _seen_range(files: Files) -> tuple[float, float]:
     return range_of("float32", float(low), float(high))
 
 
+def _streamed(images: ImageSet, kind: str) -> list[Packable]:
+    """Return the official parts of a stream, and what belongs to none of them."""
+    assert (
+        isinstance(images, ImageStream) and images.view is not None
+    )  # a developer's invariant: made by `ImageStream.of`
+    if images.official == ("all",):
+        return [_of_stream(images, "all", kind)]
+    shards = images.view.shards
+    parts = {part: ImageStream.of(shards.of_part(part), images.source) for part in (*images.official, "all")}
+    return [_of_stream(stream, part, kind) for part, stream in parts.items() if len(stream)]
+
+
 def _of_stream(images: ImageStream, part: str, kind: str) -> Packable:
-    assert images.view is not None  # a developer's invariant: made by `ImageStream.of`
-    if part != "all" and isinstance(images.view.shards, Catalogue):
-        images = ImageStream.of(images.view.shards.of_part(part), images.source)
     own, view = images.format, images.view
-    assert view is not None
+    assert view is not None  # a developer's invariant: made by `ImageStream.of`
     shards = view.shards
     layout = _layout(own.channels, own.dtype, kind)
     form = Form(layout, own.shape, own.dtype)

@@ -30,11 +30,6 @@ class Hf(Source):
         """Return whether ``location`` begins with ``hf:``."""
         return location.startswith(PREFIX)
 
-    def parts(self, location: str, options: ReadOptions) -> tuple[str, ...]:
-        """Return the splits that are official parts."""
-        official = _opened(location, options).official
-        return tuple(part for part in ("train", "validation", "test") if part in official) or ("all",)
-
     def read(self, location: str, part: str, options: ReadOptions) -> ImageSet:
         """Return the images of one part, as a stream."""
         return ImageStream.of(_opened(location, options), location, part)

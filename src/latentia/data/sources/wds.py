@@ -35,11 +35,6 @@ class Wds(Source):
         """Return whether ``location`` begins with ``wds:``."""
         return location.startswith(PREFIX)
 
-    def parts(self, location: str, options: ReadOptions) -> tuple[str, ...]:
-        """Return the official parts of the shards."""
-        official = find(location, options).official
-        return tuple(part for part in ("train", "validation", "test") if part in official) or ("all",)
-
     def read(self, location: str, part: str, options: ReadOptions) -> ImageSet:
         """Return the images of one part, as a stream."""
         return ImageStream.of(find(location, options), location, part)
