@@ -59,7 +59,7 @@ class HubShards:
         shards: of all splits, in the order of their images' ids.
         image, label: the columns that hold them; ``label`` may be ``None``.
         form, low, high: what every image is brought to.
-        key: a hash of what the data set is.
+        key: a hash of what the data set is, the same wherever it lies.
     """
 
     source: str
@@ -187,17 +187,17 @@ def open_hub(name: str, split: str | None, source: str, options: ReadOptions) ->
         UserError: it does not exist, cannot be reached, or holds no images; or there is no such split.
     """
     builder = _builder(name, source)
-    streams = {str(key): value for key, value in builder.as_streaming_dataset().items()}
+    with _told(source, UserError):
+        streams = {str(key): value for key, value in builder.as_streaming_dataset().items()}
     if split is not None and split not in streams:
         raise UserError(f"{source} has no split {split!r} (its splits: {', '.join(streams)})")
     if split is not None:
         streams = {split: streams[split]}
-    one = next(iter(streams.values()))
-    features = one.features or next(iter(one.take(1)), None)
-    image, label, classes = _columns(features, source)
+    image, label, classes = _columns(next(iter(streams.values())), source)
     undecoded = _undecoded(streams, image)
-    key = entry_key([source, str(builder.cache_dir), sorted(streams)])
-    shards = _shards(undecoded, label, key, source, options, official=split is None)
+    # the library's folder changes with a file's time, so that images are counted anew
+    here = entry_key([source, str(builder.cache_dir), sorted(streams)])
+    shards = _shards(undecoded, label, here, source, options, official=split is None)
     seen = []
     places = [(part, number) for part, stream in undecoded.items() for number in range(stream.num_shards)]
     with _told(source):
@@ -206,6 +206,7 @@ def open_hub(name: str, split: str | None, source: str, options: ReadOptions) ->
             for row, example in enumerate(shard.take(SEEN_EACH)):
                 seen.append((f"the image {row} of shard {number} of {source} ({part})", bytes_of(example[image])))
     form, low, high, notes = common_form(seen, source, options)
+    key = entry_key(_identity(builder, name, sorted(streams)))
     return HubShards(source, undecoded, shards, image, label, classes, form, low, high, key, notes)
 
 
@@ -260,9 +261,32 @@ def _quiet(datasets: Any) -> Iterator[None]:
             datasets.utils.enable_progress_bars()
 
 
-def _columns(features: Any, source: str) -> tuple[str, str | None, tuple[str, ...]]:
+def _identity(builder: Any, name: str, splits: list[str]) -> list[Any]:
+    """Return what a data set is, on every machine: its files by name and size, or by the commit that their address holds.
+
+    One that has no list of files is told by the name and the version of its configuration.
+    """
+    config = builder.config
+    if not config.data_files:
+        return [builder.dataset_name, config.name, str(config.version), splits]
+    root = Path(name).expanduser().resolve()
+
+    def about(file: str) -> list[Any]:
+        path = Path(file)
+        if not path.is_file():
+            return [file]
+        own = path.resolve()
+        return [(own.relative_to(root) if own.is_relative_to(root) else Path(own.name)).as_posix(), own.stat().st_size]
+
+    return [[split, sorted(about(str(file)) for file in config.data_files.get(split, ()))] for split in splits]
+
+
+def _columns(one: Any, source: str) -> tuple[str, str | None, tuple[str, ...]]:
+    """Return the columns of images and of labels, and the name of each label."""
     import datasets
 
+    with _told(source, UserError):
+        features: Any = one.features or next(iter(one.take(1)), {})
     images = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
     if not images:
         raise UserError(f"{source} has no column of images (its columns: {', '.join(features)})")

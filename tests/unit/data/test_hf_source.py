@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +160,36 @@ def test_an_unreadable_image_and_a_shard_that_shrank_are_named(tmp_path: Path) -
     write(tmp_path / "set", "train-00000-of-00001.parquet", contents[:20])
     with pytest.raises(DamagedData, match=r"ends after 20 images, but 60 were counted|cannot be read"):
         load(f"hf:{tmp_path / 'set'}", quiet=True) and np.asarray(images.pixels)
+
+
+def test_the_fingerprint_is_that_of_the_files_wherever_they_lie(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    before = [load(f"hf:{folder}", split, quiet=True).fingerprint for split in ("train", "test")]
+    elsewhere = Path(shutil.copytree(folder, tmp_path / "elsewhere" / "moved"))
+    for path in elsewhere.rglob("*.parquet"):
+        os.utime(path, (0, 0))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "other-cache"))
+    there = [load(f"hf:{elsewhere}", split, quiet=True).fingerprint for split in ("train", "test")]
+    assert there == before and before[0] != before[1]
+    assert load(f"hf:{elsewhere}:test", quiet=True).fingerprint not in before
+    write(elsewhere, "test-00000-of-00001.parquet", [png(np.zeros((8, 7), dtype=np.uint8))] * 60)
+    assert load(f"hf:{elsewhere}", "train", quiet=True).fingerprint not in before
+
+
+@pytest.mark.parametrize("call", ["as_streaming_dataset", "take"])
+def test_what_the_library_raises_while_it_opens_is_one_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    import datasets
+
+    def fails(*arguments: Any, **options: Any) -> Any:
+        raise ConnectionError("the line\nis dead")
+
+    where: Any = datasets.DatasetBuilder if call == "as_streaming_dataset" else datasets.IterableDataset
+    monkeypatch.setattr(where, call, fails)
+    monkeypatch.setattr(datasets.IterableDataset, "features", None)
+    with pytest.raises(UserError, match=r"hf:.*set cannot be read: the line is dead"):
+        load(f"hf:{folder}", quiet=True)
