@@ -5,13 +5,13 @@ A part of :class:`latentia.runs.Run`, in a file of its own.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet
+from latentia.data.load import same_place
 from latentia.examined import Examined
 from latentia.tasks.anomaly_scores import learn_normal
 from latentia.tasks.baselines import Baselines, baselines
@@ -81,7 +81,7 @@ class Beside(Examined):
             if len(parts) < 2:
                 raise UserError(f"{self.path} has no validation images: name DATA to judge by")
             return parts[0], parts[1]
-        own = data is None or (isinstance(data, str | os.PathLike) and os.fspath(data) == location)
+        own = data is None or same_place(data, location)
         judged = self.images(location if data is None else data, split or ("test" if own else "all"))
         if judged.among(parts[0]).any():
             raise UserError(

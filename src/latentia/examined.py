@@ -21,6 +21,7 @@ from latentia.tasks.anomaly_scores import score as anomaly_score
 from latentia.tasks.detect import Detection, detect, heat_maps
 from latentia.tasks.doctor import MOST, Diagnosis, Patient, examine
 from latentia.tasks.subsets import some
+from latentia.training.learned import has_learned
 from latentia.training.run import DataChoice
 from latentia.training.storage import model_digest
 
@@ -103,24 +104,16 @@ class Examined(abc.ABC):
         """Return how normal each image of ``data`` is, and which to flag; see :func:`latentia.tasks.detect.detect`.
 
         ``calibrate`` are normal images that the run has not seen; by default those that were set aside for it when it was
-        trained (``calibration=0.1``), else the test part of its own data, where there is one.
+        trained (``calibration=0.1``), else the test part of its own data, where there is one. Images that the run was trained
+        on or chosen by are left out of them, whatever they are called.
 
         Raises:
-            UserError: also where calibration images are among those that the run was trained on or chosen by, and where there
-                are none for the level that is asked for.
+            UserError: also where all calibration images are such, and where there are none for the level that is asked for.
         """
-        images, learned = self.images(data), self._learned_names()
-        calibration, by = self._unseen(learned) if calibrate is None else (self.images(calibrate), "")
+        images = self.images(data)
+        calibration, by = self._calibration(calibrate)
         if calibration is None and (false_alarms or fdr):
             raise UserError(self._how_to_calibrate())
-        same = calibration is not None and calibration.source == self.description["data"]["source"]
-        if same and calibration is not None and any(name in learned for name in calibration.names):
-            raise UserError(
-                f"{calibration.source} has images that {self.path} was trained on or chosen by, and a threshold set by them "
-                "promises nothing: calibrate with others, such as those of --split test"
-            )
-        if images.source != self.description["data"]["source"]:
-            learned = frozenset()
         return detect(
             self.model,
             images,
@@ -130,8 +123,22 @@ class Examined(abc.ABC):
             by=by,
             false_alarms=false_alarms,
             fdr=fdr,
-            learned=learned,
+            learned=self.has_learned(images),
         )
+
+    def has_learned(self, data: Any) -> npt.NDArray[np.bool_]:
+        """Return which images of ``data`` the run was trained on or chosen by, bool ``[N]``.
+
+        They are known by their pixels, under whatever name and from whatever place they come. Of a run on shards, and of one
+        of an earlier version, that was not kept: then by name and pixels, and not at all where its images were in memory.
+        """
+        images = self.images(data)
+        known = has_learned(self.path, images)
+        if known is None:
+            known = np.zeros(len(images), dtype=bool)
+            for part in self._learned_parts():
+                known |= images.among(part)
+        return known
 
     def doctor(self, data: Any = None, *, keep: bool = True) -> Diagnosis:
         """Return what may be wrong with the model, each finding with its number and remedy; see :mod:`latentia.tasks.doctor`.
@@ -180,9 +187,6 @@ class Examined(abc.ABC):
             return []
         return [part for part in DataChoice.of(described).load() if part is not None and len(part)]
 
-    def _learned_names(self) -> frozenset[str]:
-        return frozenset(name for part in self._learned_parts() for name in part.names)
-
     def calibration_images(self, data: Any = None) -> ImageSet:
         """Return the images that were set aside for calibration; ``data`` are the images of a run in memory.
 
@@ -203,20 +207,32 @@ class Examined(abc.ABC):
             )
         return apart
 
-    def _unseen(self, learned: frozenset[str]) -> tuple[ImageSet | None, str]:
-        """Return the run's own calibration images, and what they are."""
+    def _calibration(self, given: Any) -> tuple[ImageSet | None, str]:
+        """Return the images to set a threshold by, without any that the run has learned from, and what they are."""
+        images, by = self._own_calibration() if given is None else (self.images(given), "")
+        if images is None:
+            return None, ""
+        known = self.has_learned(images)
+        if given is not None and known.all():
+            raise UserError(
+                f"the run {self.path} was trained on or chosen by all images of {images.source}, and a threshold set by them "
+                "promises nothing: calibrate with others, such as those of --split test"
+            )
+        if not known.any():
+            return images, by
+        rest = images.select(np.flatnonzero(~known))  # a run on --split all has no unseen test part
+        return (rest, f"{by or images.source}, {int(known.sum()):,} left out") if len(rest) else (None, "")
+
+    def _own_calibration(self) -> tuple[ImageSet | None, str]:
         described = self.description["data"]
         if described["location"] is None:
             return None, ""
         if described.get("calibration"):
             return self.calibration_images(), "set aside before training"
         try:
-            test = self.test_images()
+            return self.test_images(), f"the test part of {described['source']}"
         except UserError:  # there is no such part
             return None, ""
-        if any(name in learned for name in test.names):  # trained on --split all
-            return None, ""
-        return test, f"the test part of {described['source']}"
 
     def _how_to_calibrate(self) -> str:
         if self.description["data"]["location"] is None:

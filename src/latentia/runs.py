@@ -32,6 +32,7 @@ from latentia.tasks.map_codes import Map, map_images
 from latentia.tasks.onnx_files import Exported, export_onnx, need_onnx
 from latentia.tasks.predict import Prediction, learned_names, predict
 from latentia.tasks.reconstruct import Reconstruction, reconstruct
+from latentia.training.learned import has_learned
 from latentia.training.run import DataChoice
 from latentia.training.run_folder import RunFolder
 from latentia.training.storage import load_classifier, load_model, model_digest
@@ -226,8 +227,15 @@ class Run(Beside):
         Images whose label it learned from are not judged.
         """
         images = self.images(data, split)
-        learned = learned_names(self.path) if images.source == self.description["data"]["source"] else frozenset()
+        learned = None if images.labels is None else self._label_learned(images)
         return predict(self.classifier, images, kept_temperature(self.path), unsure, learned)
+
+    def _label_learned(self, images: ImageSet) -> npt.NDArray[np.bool_] | None:
+        known = has_learned(self.path, images)
+        if known is None and images.source == self.description["data"]["source"]:  # a run of an earlier version
+            names = learned_names(self.path)
+            known = np.array([name in names for name in images.names], dtype=bool)
+        return known
 
     def classification(self, data: Any = None, split: str = "test") -> Prediction:
         """Return what the classifier says of ``split`` of ``data`` (the run's own by default), which has labels.

@@ -87,7 +87,8 @@ def test_every_preset_detects(preset: str, tmp_path: Path) -> None:
     except UserError as error:
         pytest.skip(str(error))
     made.learn_normal(images)
-    found = made.detect(images, calibrate=images.select(np.arange(20)), false_alarms=0.1)
+    fresh = images.with_pixels(255 - images.pixels).select(np.arange(20))
+    found = made.detect(images, calibrate=fresh, false_alarms=0.1)
     assert np.isfinite(found.scores).all() and found.p is not None and made.heat_maps(images).shape == (24, 12, 9)
 
 
@@ -116,8 +117,10 @@ def test_bad_requests_get_one_sentence(run: Run, noise: np.ndarray, tmp_path: Pa
         run.detect(noise, score="densty")
     with pytest.raises(UserError, match="different promises: ask for one of them"):
         run.detect(noise, false_alarms=0.1, fdr=0.1)
-    with pytest.raises(UserError, match="was trained on or chosen by, and a threshold set by them promises nothing"):
-        run.detect(noise, calibrate="digits", false_alarms=0.1)
+    with pytest.raises(
+        UserError, match="was trained on or chosen by all images of digits, and a threshold set by them"
+    ):
+        run.detect(noise, calibrate=run.images("digits", "train"), false_alarms=0.1)
     with pytest.raises(UserError, match=r"trained on images of 1 channel\(s\), but array has 3"):
         run.detect(np.zeros((2, 3, 8, 8), np.uint8))
     in_memory = train(load("digits").select(np.arange(40)), runs=tmp_path, epochs=1, **QUICK)

@@ -16,7 +16,7 @@ from latentia.app.workspace import Workspace, part_name
 from latentia.classifier import Classifier
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet
-from latentia.data.load import official_test_names
+from latentia.data.load import official_test_names, same_place
 from latentia.model import Autoencoder
 from latentia.runs import Run, loadable
 from latentia.tasks.apply import BATCH, stream
@@ -91,11 +91,11 @@ def open_subject(
     run = _run_to_explore(path)
     autoencoder = run.classifier.autoencoder if run.kind == "classifier" else run.model
     classifier = run.classifier if run.kind == "classifier" else None
-    own = data is None
-    location = run.description["data"]["location"] if own else data
+    trained_on = run.description["data"]["location"]
+    location = trained_on if data is None else data
     if location is None:
         raise UserError(f"{run.path} was trained on images in memory: say which images to explore")
-    workspace = Workspace(run.path, "" if own or _same(location, run) else part_name(_whereabouts(location)))
+    workspace = Workspace(run.path, "" if same_place(location, trained_on) else part_name(_whereabouts(location)))
     workspace.claim()
     try:
         images = run.images(location, split)
@@ -163,13 +163,6 @@ def _whereabouts(location: Any) -> str:
     if not isinstance(location, str | os.PathLike):
         return "array"
     return str(Path(location).resolve()) if Path(location).exists() else os.fspath(location)
-
-
-def _same(location: Any, run: Run) -> bool:
-    own = run.description["data"]["location"]
-    if own is None or not isinstance(location, str | os.PathLike):
-        return False
-    return os.fspath(location) == own or (Path(own).exists() and Path(own).resolve() == Path(location).resolve())
 
 
 def _known(

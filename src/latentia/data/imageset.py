@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import math
 import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, Self, overload
@@ -16,6 +17,7 @@ from latentia.core.errors import UserError
 
 DTYPES = ("uint8", "uint16", "float32")
 UNLABELLED = -1
+LOOKED_AT = 1 << 26  # bytes of pixels that are read at once to be hashed or compared
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +160,19 @@ class ImageSet:
             digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
 
+    @functools.cached_property
+    def digests(self) -> npt.NDArray[np.int64]:
+        """A hash of each image's pixels, int64 ``[N]``: equal for equal pixels, whatever name or place they came under."""
+        shape = tuple(int(side) for side in self.pixels.shape[1:])
+        begin = hashlib.blake2b(repr((shape, str(self.pixels.dtype))).encode(), digest_size=8)
+        found, block = bytearray(), self._together()
+        for start in range(0, len(self), block):
+            for image in np.ascontiguousarray(self.pixels[start : start + block]):
+                one = begin.copy()
+                one.update(image.data)
+                found += one.digest()
+        return np.frombuffer(bytes(found), dtype="<i8").astype(np.int64)
+
     def select(self, indices: npt.ArrayLike, *, split: str | None = None) -> Self:
         """Return the images at ``indices`` (integers, in that order) with all that belongs to them."""
         chosen = np.asarray(indices, dtype=np.int64)
@@ -176,16 +191,38 @@ class ImageSet:
         """Return the same names, ids, labels and geometry with other pixels, as a task's result."""
         return dataclasses.replace(self, pixels=pixels)
 
+    def places_in(self, others: ImageSet) -> npt.NDArray[np.int64]:
+        """Return where each image is in ``others``, by its pixels, int64 ``[N]``; -1 for those that are not there.
+
+        Of several equal pictures the one of the same id is taken, else the first.
+        """
+        found = np.full(len(self), -1, dtype=np.int64)
+        if self.pixels.shape[1:] != others.pixels.shape[1:] or self.pixels.dtype != others.pixels.dtype:
+            return found
+        known: dict[Any, int] = {}
+        for place, both in enumerate(zip(others.digests.tolist(), others.ids.tolist(), strict=True)):
+            known.setdefault(both[0], place)
+            known.setdefault(both, place)
+        for index, both in enumerate(zip(self.digests.tolist(), self.ids.tolist(), strict=True)):
+            found[index] = known.get(both, known.get(both[0], -1))
+        return found
+
     def among(self, others: ImageSet) -> npt.NDArray[np.bool_]:
         """Return which images are ``others``, too, bool ``[N]``: equal name and pixels, wherever they were read from."""
         found = np.zeros(len(self), dtype=bool)
         if self.pixels.shape[1:] != others.pixels.shape[1:] or self.pixels.dtype != others.pixels.dtype:
             return found
         places = {name: place for place, name in enumerate(others.names)}
-        for index, name in enumerate(self.names):
-            place = places.get(name)
-            found[index] = place is not None and np.array_equal(self.pixels[index], others.pixels[place])
+        paired = [(index, places[name]) for index, name in enumerate(self.names) if name in places]
+        block = self._together()
+        for start in range(0, len(paired), block):
+            ours, theirs = (list(rows) for rows in zip(*paired[start : start + block], strict=True))
+            found[ours] = (self.pixels[ours] == others.pixels[theirs]).all(axis=(1, 2, 3))
         return found
+
+    def _together(self) -> int:
+        """Return how many images are looked at together."""
+        return max(1, LOOKED_AT // max(1, math.prod(self.pixels.shape[1:]) * self.pixels.dtype.itemsize))
 
     def check_finite(self) -> None:
         """Raise a :class:`UserError` that names the first image with a NaN or infinite pixel, if there is one."""

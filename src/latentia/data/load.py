@@ -178,6 +178,14 @@ def set_aside(train: ImageSet, fraction: float, *, split_seed: int = SPLIT_SEED)
     return parts["train"], parts["calibration"]
 
 
+def same_place(first: Any, second: Any) -> bool:
+    """Return whether two names or paths lead to the same data, however they are spelt; what is in memory is the same as none."""
+    if not isinstance(first, str | os.PathLike) or not isinstance(second, str | os.PathLike):
+        return False
+    one, other = Path(first), Path(second)
+    return os.fspath(first) == os.fspath(second) or (one.exists() and other.exists() and one.samefile(other))
+
+
 def mapped_pool(
     data: str | os.PathLike[str],
     *,

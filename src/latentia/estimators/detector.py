@@ -121,7 +121,11 @@ class AutoencoderDetector(ImageRows, OutlierMixin, OnPretrained):  # type: ignor
         return self.score_samples(X) - self.offset_
 
     def p_values(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return conformal p-values, float64 ``[N]``: the share of calibration images at least as odd, itself counted in."""
+        """Return conformal p-values of new images, float64 ``[N]``: the share of calibration images at least as odd.
+
+        The image itself is counted in. Those that ``fit`` was given are not new: those that it learned from look more normal
+        than they are, and one that it set aside is compared with itself, too, which makes it look a little more normal.
+        """
         return p_values(self.score_samples(X), self.calibration_scores_)
 
     def predict(self, X: Any) -> npt.NDArray[np.int64]:

@@ -64,7 +64,7 @@ class OutOfFoldDetector:
         count = sum(map(len, held))
         if false_alarms:
             check_level(false_alarms, count, remedy="cross-validate at least {needed} images")
-        places = self._places(images)
+        places = images.places_in(self.result.images)
         own = np.where(places >= 0, known[places], np.nan)
         own_fold = np.where(places >= 0, self.result.fold_of[places], -1)
         new = np.flatnonzero(own_fold < 0)
@@ -133,20 +133,8 @@ class OutOfFoldDetector:
             kept.save(path, owner)
         return kept
 
-    def _places(self, images: ImageSet) -> npt.NDArray[np.int64]:
-        """Return where in the cross-validation each image is, -1 for those that are not in it."""
-        pool = self.result.images
-        if self.result.description["data"]["location"] is None:  # any array's images have these names
-            same = len(images) == len(pool) and images.fingerprint == pool.fingerprint
-            return np.arange(len(pool)) if same else np.full(len(images), -1)
-        if images.source != pool.source:
-            return np.full(len(images), -1)
-        # by both, for the parts of a folder may use a name twice
-        known = {pair: place for place, pair in enumerate(zip(pool.names, pool.ids.tolist(), strict=True))}
-        return np.array([known.get(pair, -1) for pair in zip(images.names, images.ids.tolist(), strict=True)])
-
     def _each(self, images: ImageSet, function: Callable[[FoldResult, ImageSet], npt.NDArray[Any]]) -> Any:
-        places = self._places(images)
+        places = images.places_in(self.result.images)
         owner = np.where(places >= 0, self.result.fold_of[places], -1)
         owner = np.where(owner >= 0, owner, self.folds[0].number)
         found: npt.NDArray[Any] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def detect(
     by: str = "",
     false_alarms: float = 0.0,
     fdr: float = 0.0,
-    learned: frozenset[str] = frozenset(),
+    learned: npt.NDArray[np.bool_] | None = None,
 ) -> Detection:
     """Score every image, and flag those that a level asks for.
 
@@ -143,7 +144,7 @@ def detect(
         by: where these come from, in words; their source by default.
         false_alarms: flag images whose p-value is at most this.
         fdr: flag so that at most this share of the flagged is normal, on average (Benjamini-Hochberg).
-        learned: names of images that were trained on or chosen by.
+        learned: bool ``[N]``, images that were trained on or chosen by.
 
     Raises:
         UserError: an unknown score, no or too few calibration images for the level, or both levels at once.
@@ -152,19 +153,34 @@ def detect(
     level, what = (false_alarms, "false alarms") if false_alarms else (fdr, "false discoveries")
     if level:
         check_level(level, 0 if calibration is None else len(calibration), what)
-    own = np.array([each in learned for each in images.names], dtype=bool)
-    scores = score(model, images, name, normal)
-    p, flagged, among = None, np.zeros(len(scores), dtype=bool), np.zeros(len(scores), dtype=bool)
-    if calibration is not None:
-        among = images.among(calibration)
-        same = among.all() and list(images.names) == list(calibration.names)
-        p = p_values(scores, scores if same else score(model, calibration, name, normal), among)
+    p, flagged, among = None, np.zeros(len(images), dtype=bool), np.zeros(len(images), dtype=bool)
+    if calibration is None:
+        scores = score(model, images, name, normal)
+    else:
+        scores, known, among = _scores(images, calibration, lambda some: score(model, some, name, normal))
+        p = p_values(scores, known, among)
         if false_alarms:
             flagged = p <= false_alarms
         elif fdr:
             flagged = discoveries(p, fdr)
     count, source = (0, "") if calibration is None else (len(calibration), calibration.source)
+    own = np.zeros(len(images), dtype=bool) if learned is None else learned
     return Detection(images, name, scores, p, flagged, count, false_alarms, fdr, own, among, by or source)
+
+
+def _scores(
+    images: ImageSet, calibration: ImageSet, score_of: Callable[[ImageSet], npt.NDArray[np.float64]]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Return the scores of the images and of the calibration images, and which of the former are among the latter.
+
+    These keep the score that they have there: computed again among other images it may differ in the last digit, and then an
+    image would be odder than itself.
+    """
+    known, among = score_of(calibration), images.among(calibration)
+    places = {name: place for place, name in enumerate(calibration.names)}
+    scores = np.empty(len(images)) if among.all() else score_of(images)
+    scores[among] = known[[places[images.names[index]] for index in np.flatnonzero(among).tolist()]]
+    return scores, known, among
 
 
 def check_asked(images: ImageSet, name: str, false_alarms: float, fdr: float) -> None:

@@ -32,6 +32,7 @@ from latentia.tasks.predict import LABELS
 from latentia.tasks.probe import fit_probe
 from latentia.tasks.spreading import spread_labels
 from latentia.training.device import describe_device, describe_devices, resolve_device
+from latentia.training.learned import keep_learned
 from latentia.training.run import DataChoice, check_same_images, describe_data, describe_processes, fit_in_folder
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import FineTuneSettings, settings_json
@@ -103,6 +104,7 @@ def start_finetune(
         made = RunFolder.create(Path(runs), f"{Path(images.source).stem or 'images'}-classifier", description)
         _write_labels(made.path / LABELS, images, labels)
         write_json(made.path / "model.json", model_description(model))
+        keep_learned(made.path, _labelled(images, labels))
         save_model(made.path / "last", model)  # where the run began, so that it can begin again after a kill
         return str(made.path)
 
@@ -144,6 +146,7 @@ def resume_finetune(
     model = load_classifier(folder.path / "last").train()
     if folder.writes:
         write_json(folder.path / "model.json", model_description(model))
+        keep_learned(folder.path, _labelled(images, labels))
     device = resolve_device(settings.device)
     say(f"resuming {folder.path} on {describe_devices(device)}")
     _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet)
@@ -201,7 +204,7 @@ def make_trainer(
     model.to(device)
     place = launch() if ranks is not None else ALONE
     if not unlabelled:
-        known = images.select(np.flatnonzero(labels.numbers >= 0))
+        known = _labelled(images, labels)
         size = min(settings.batch_size, 128)
         batches = Batches(known, model.format, size, device, seed=settings.seed, place=place)
     else:
@@ -221,6 +224,10 @@ def make_trainer(
         )
     objective = Supervised(how, unlabelled=unlabelled)
     return Trainer(model, objective, batches, None, settings, device, quiet=quiet or not place.leads, ranks=ranks)
+
+
+def _labelled(images: ImageSet, labels: Labels) -> ImageSet:
+    return images.select(np.flatnonzero(labels.numbers >= 0))
 
 
 def describe(labels: Labels, how: FineTuning, count: int) -> str:

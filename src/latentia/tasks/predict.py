@@ -167,9 +167,9 @@ def predict(
     images: ImageSet,
     temperature: float = 1.0,
     threshold: float = 0.0,
-    learned: frozenset[str] = frozenset(),
+    learned: npt.NDArray[np.bool_] | None = None,
 ) -> Prediction:
-    """Return what ``model`` says of ``images``; those whose names are ``learned`` count as unlabelled.
+    """Return what ``model`` says of ``images``; those that are ``learned``, bool ``[N]``, count as unlabelled.
 
     Raises:
         UserError: model and images do not fit each other.
@@ -177,8 +177,8 @@ def predict(
     logits = over(model, images, lambda batch: model(batch.pixels))
     chances = softmax(logits, temperature)
     truth = numbers_for(images, model.classes)
-    if truth is not None and learned:
-        truth = np.where([name in learned for name in images.names], -1, truth)
+    if truth is not None and learned is not None:
+        truth = np.where(learned, -1, truth)
     return Prediction(images, model.classes, chances, threshold, truth)
 
 

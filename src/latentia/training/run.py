@@ -21,6 +21,7 @@ from latentia.objective import Objective
 from latentia.presets import Design
 from latentia.training.device import describe_device, describe_devices, resolve_device
 from latentia.training.initial import initial_model
+from latentia.training.learned import keep_learned
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import TrainSettings, settings_from, settings_json
 from latentia.training.storage import model_description, save_model
@@ -131,6 +132,7 @@ def start_run(
             if check_place:
                 made.check_alike(description)
         write_json(made.path / "model.json", model_description(model))
+        keep_learned(made.path, train, validation)
         if origin:
             save_model(made.path / "last", model)  # where the run began, so that it can begin again after a kill
         return str(made.path)
@@ -177,6 +179,7 @@ def resume_run(
         load_state(model, load_tensors(beginning)[0], beginning)
     if folder.writes:
         write_json(folder.path / "model.json", model_description(model))
+        keep_learned(folder.path, train, held)  # a kill, or an earlier version, may have left it out
     say(f"resuming {folder.path} on {describe_devices(device)}")
     trainer = _trainer(model, objective, train, held, settings, device, quiet)
     fit_in_folder(trainer, folder)

@@ -26,7 +26,8 @@ class RunFolder:
 
     Attributes:
         path: the folder. It holds ``run.json`` (what was run), ``metrics.jsonl`` (a line an epoch), ``model.json`` and
-            ``model.safetensors`` (the best weights), ``last/`` (the state to resume from) and ``figures/``.
+            ``model.safetensors`` (the best weights), ``learned.safetensors`` (hashes of the images it was made with), ``last/``
+            (the state to resume from) and ``figures/``.
         writes: whether this process may write there; of several that train together one may, the others know the path.
     """
 

@@ -30,7 +30,8 @@ def test_codes_and_errors_are_the_runs_own_and_kept(run: Run) -> None:
     assert np.array_equal(again.codes, subject.codes)
     again.workspace.release()
     written = {path.relative_to(run.path).parts[0] for path in run.path.rglob("*") if path.stat().st_mtime}
-    assert written <= {"explore", "last", "run.json", "metrics.jsonl", "model.json", "model.safetensors", "figures"}
+    files = {"run.json", "metrics.jsonl", "model.json", "model.safetensors", "learned.safetensors"}
+    assert written <= files | {"explore", "last", "figures"}
 
 
 def test_another_model_makes_other_codes(run: Run) -> None:

@@ -135,7 +135,11 @@ def test_formats_print_shortly() -> None:
     assert str(PixelFormat(3, 4, 5, "uint8", 0, 255)) == "3x4x5 uint8"
 
 
-def test_images_are_the_same_by_name_and_pixels_wherever_they_come_from() -> None:
+@pytest.mark.parametrize("together", [1, 1 << 26])
+def test_images_are_the_same_by_name_and_pixels_wherever_they_come_from(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("latentia.data.imageset.LOOKED_AT", together)
     pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 5), dtype=np.uint8)
     first, second = from_array(pixels, source="here"), from_array(pixels[:4].copy(), source="there")
     assert first.among(second).tolist() == [True, True, True, True, False, False]
@@ -143,3 +147,17 @@ def test_images_are_the_same_by_name_and_pixels_wherever_they_come_from() -> Non
     assert first.among(second).tolist() == [True, False, True, True, False, False]
     assert not first.among(from_array(pixels.astype(np.float32))).any()
     assert not first.among(from_array(pixels[:, :3])).any()
+
+
+@pytest.mark.parametrize("together", [1, 50, 1 << 26])
+def test_images_are_found_by_their_pixels_under_any_name(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latentia.data.imageset.LOOKED_AT", together)
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 5), dtype=np.uint8)
+    pixels[4] = pixels[1]
+    first = from_array(pixels)
+    assert first.digests.dtype == np.int64 and len(set(first.digests.tolist())) == 5
+    assert first.select([5, 4, 1]).places_in(first).tolist() == [5, 4, 1], "of equal pictures the one of the same id"
+    assert from_array(pixels[3:]).places_in(first).tolist() == [3, 1, 5], "else the first"
+    assert from_array(255 - pixels).places_in(first).tolist() == [-1] * 6
+    assert from_array(pixels.astype(np.float32)).places_in(first).tolist() == [-1] * 6
+    assert from_array(pixels.reshape(6, 5, 4)).places_in(first).tolist() == [-1] * 6
