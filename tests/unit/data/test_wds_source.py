@@ -15,9 +15,11 @@ from PIL import Image
 
 from latentia import load
 from latentia.core.errors import DamagedData, UserError
+from latentia.data.shards.images import Form
 from latentia.data.shards.packing import pack
 
 RANDOM = np.random.default_rng(0)
+FORM = (Form("L", (1, 8, 7), "uint8"), 0.0, 255.0, ())
 
 
 def png(height: int = 8, width: int = 7, channels: int = 1) -> bytes:
@@ -279,3 +281,31 @@ def test_nan_in_a_shard_is_named(tmp_path: Path) -> None:
     write(tmp_path / "a.tar", members)
     with pytest.raises(DamagedData, match=r"the image 'a/13' in the shard .* holds NaN or infinite pixels"):
         read_all(tmp_path / "a.tar")
+
+
+def test_the_fingerprint_is_that_of_all_members_and_of_no_place(tmp_path: Path) -> None:
+    """However many there are: a name, a label or a size that changes anywhere is another set, another folder is none."""
+    picture = [png() for _ in range(151)]
+
+    def of(where: str, name: str = "0150", label: int = 1, content: bytes = picture[150]) -> str:
+        members: dict[str, bytes] = {}
+        for number in range(151):
+            key = name if number == 150 else f"{number:04d}"
+            members[f"{key}.png"] = content if number == 150 else picture[number]
+            members[f"{key}.cls"] = str(label if number == 150 else number % 3).encode()
+        write(tmp_path / where / "a.tar", members)
+        return load(f"wds:{tmp_path / where / 'a.tar'}", quiet=True).fingerprint
+
+    first = of("one")
+    changed = [of("two", name="0151"), of("three", label=2), of("four", content=picture[150] + b"\0")]
+    assert of("five") == first and first not in changed and len(set(changed)) == 3
+
+
+def test_shards_are_opened_without_reading_their_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = foreign(tmp_path / "f")
+    before = load(f"wds:{folder}", quiet=True).fingerprint
+    read: list[str] = []
+    original = np.load
+    monkeypatch.setattr(np, "load", lambda path, *args, **how: read.append(str(path)) or original(path, *args, **how))
+    monkeypatch.setattr("latentia.data.shards.scanning._common_form", lambda shards, options: FORM)
+    assert load(f"wds:{folder}", quiet=True).fingerprint == before and not read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import tarfile
@@ -10,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from latentia.core.atomic import storage_errors, write_bytes
+from latentia.core.atomic import storage_errors, write_bytes, write_json
 from latentia.core.errors import UserError
 from latentia.data.cache import entry_key, map_files
 from latentia.data.shards.catalogue import Catalogue, Shard
 from latentia.data.shards.form import common_form, evenly
 from latentia.data.shards.images import Form, contents
-from latentia.data.shards.members import digest_of, table_of
+from latentia.data.shards.members import Table, digest_of, table_of
 from latentia.data.source import ReadOptions
 
 PICTURES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "npy")
 PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
-SCAN_VERSION = 1
+SCAN_VERSION = 2
 BLOCK = 512  # the bytes in a block of a tar file
 SEEN_SHARDS, SEEN_EACH = 16, 8  # the images by which the common form is chosen
 
@@ -37,26 +38,23 @@ def catalogue_of(paths: list[Path], options: ReadOptions) -> Catalogue:
             raise UserError(f"the shard {path} is not there: bring it back, or name shards that are")
     folder = options.cache_dir / "shards"
     tables = [folder / f"{entry_key([SCAN_VERSION, str(path.resolve()), _stamp(path)])}.npy" for path in paths]
-    missing = [(path, table) for path, table in zip(paths, tables, strict=True) if not table.is_file()]
+    missing = [(path, table) for path, table in zip(paths, tables, strict=True) if not _is_scanned(table)]
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     jobs = [(str(path), str(table)) for path, table in missing]
     for problem in map_files(scan, jobs, title="reading the headers of shards", quiet=options.quiet):
         if problem:
             raise UserError(problem)
-    shards, first = [], 0
+    shards, first, top = [], 0, -1
     for path, table in zip(paths, tables, strict=True):
-        members = np.load(table, mmap_mode="r", allow_pickle=False)
-        digest = entry_key([int(value) for value in (members["digest"] ^ members["label"].astype("u8"))[:100_000]])
+        about = json.loads(table.with_suffix(".json").read_text(encoding="utf-8"))
         size = path.stat().st_size
-        shards.append(Shard(path, table, _part(path), len(members), first, size, digest=f"{digest}-{size}"))
-        first += len(members)
+        shards.append(Shard(path, table, _part(path), about["images"], first, size, digest=f"{about['digest']}-{size}"))
+        first, top = first + about["images"], max(top, about["label"])
     parts = {shard.part for shard in shards}
     if not {"train", "test"} <= parts:  # official only where both are there
         shards = [dataclasses.replace(shard, part="all") for shard in shards]
     form, low, high, notes = _common_form(shards, options)
-    labels = [np.load(table, mmap_mode="r")["label"] for table in tables]
-    top = max(int(column.max()) for column in labels)
     return Catalogue(
         shards=tuple(shards),
         form=form,
@@ -70,7 +68,11 @@ def catalogue_of(paths: list[Path], options: ReadOptions) -> Catalogue:
 
 
 def scan(path: str, target: str) -> str:
-    """Write the table and the names of the shard at ``path``; return why that cannot be done, or an empty text."""
+    """Write what the shard at ``path`` holds, and return why that cannot be done, or an empty text.
+
+    ``target`` is the table; beside it are the names (``.txt``), and the number of images, the largest label and a hash of all
+    that the table says (``.json``), so that shards are opened without reading their tables.
+    """
     rows: dict[str, list[int]] = {}
     labels: dict[str, int] = {}
     key, stem = "", Path(path).stem  # keys are unique within a shard only
@@ -110,12 +112,23 @@ def scan(path: str, target: str) -> str:
     last = list(rows.values())[-1]
     if last[0] + last[1] + BLOCK > Path(path).stat().st_size:  # a whole tar file ends with empty blocks
         return f"the shard {path} is cut off within {list(rows)[-1]!r}, its last image: copy it anew or leave it out"
-    content = io.BytesIO()
-    np.save(content, table_of([(row[0], row[1], row[2], row[3]) for row in rows.values()]), allow_pickle=False)
     names = [f"{stem}/{name}".replace("\n", " ") for name in rows]
-    write_bytes(Path(target).with_suffix(".txt"), "\n".join(names).encode())
-    write_bytes(Path(target), content.getvalue())
+    _write_table(Path(target), table_of([(row[0], row[1], row[2], row[3]) for row in rows.values()]), names)
     return ""
+
+
+def _write_table(target: Path, table: Table, names: list[str]) -> None:
+    content = io.BytesIO()
+    np.save(content, table, allow_pickle=False)
+    digest = hashlib.blake2b(table.tobytes(), digest_size=16).hexdigest()
+    about = {"images": len(table), "label": int(table["label"].max()), "digest": digest}
+    write_bytes(target.with_suffix(".txt"), "\n".join(names).encode())
+    write_json(target.with_suffix(".json"), about)
+    write_bytes(target, content.getvalue())
+
+
+def _is_scanned(table: Path) -> bool:
+    return table.is_file() and table.with_suffix(".json").is_file()
 
 
 def _key_and_ending(name: str) -> tuple[str, str, str]:
