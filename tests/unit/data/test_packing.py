@@ -20,7 +20,8 @@ from PIL import Image
 from latentia import load
 from latentia.core.errors import StorageError, UserError
 from latentia.data.shards import packing
-from latentia.data.shards.packing import UNFINISHED, pack
+from latentia.data.shards.catalogue import UNFINISHED
+from latentia.data.shards.packing import pack
 
 RANDOM = np.random.default_rng(0)
 

@@ -25,7 +25,7 @@ from latentia.data.shards.members import MEMBER, Table, rows_of
 from latentia.data.splits import SPLIT_SEED, SPLITS
 from latentia.data.stream import NO_PIXELS, Piece, Reach
 
-INDEX, MEMBERS, VERSION = "index.json", "members", 1
+INDEX, UNFINISHED, MEMBERS, VERSION = "index.json", "packing.json", "members", 1
 KEPT_ROWS, KEPT_TABLES, KEPT_NAMES = 1 << 25, 1 << 23, 1 << 23  # bytes of each that are kept of the shards read last
 
 

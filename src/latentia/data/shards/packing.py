@@ -26,6 +26,7 @@ from latentia.core.notebook import Printed
 from latentia.data.shards.catalogue import (
     INDEX,
     MEMBERS,
+    UNFINISHED,
     Catalogue,
     Shard,
     index_json,
@@ -37,7 +38,6 @@ from latentia.data.shards.catalogue import (
 from latentia.data.shards.contents import Item, Packable, packables
 from latentia.data.shards.members import digest_of, table_of
 
-UNFINISHED = "packing.json"
 BLOCK = 512  # the bytes in a block of a tar file
 NAMED = 3  # so many images that were left out are named, the others counted
 

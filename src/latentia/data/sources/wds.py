@@ -9,8 +9,7 @@ from typing import ClassVar
 
 from latentia.core.errors import UserError, unknown
 from latentia.data.imageset import ImageSet
-from latentia.data.shards.catalogue import Catalogue, check_files, read_index
-from latentia.data.shards.packing import UNFINISHED
+from latentia.data.shards.catalogue import UNFINISHED, Catalogue, check_files, read_index
 from latentia.data.shards.scanning import catalogue_of
 from latentia.data.source import ReadOptions, Source
 from latentia.data.stream import ImageStream
