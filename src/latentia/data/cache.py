@@ -68,6 +68,12 @@ def entry_key(content: Any) -> str:
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
+def stamp(path: Path) -> str:
+    """Return what changes when a file does: its size, its time and its place on the disk."""
+    status = path.stat()
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+
+
 def read_entry(folder: Path, key: str) -> tuple[npt.NDArray[Any], dict[str, Any]] | None:
     """Return the memory-mapped pixels and the index of an entry, or ``None`` where there is no whole one."""
     try:

@@ -99,6 +99,12 @@ def layout_of(image: Image.Image) -> str:
     return "RGB"
 
 
+def dtype_of(layout: str) -> str:
+    """Return the dtype of the pixels in one of :data:`LAYOUTS`."""
+    _, deep, real = LAYOUTS[layout]
+    return "uint16" if deep else "float32" if real else "uint8"
+
+
 def common_layout(layouts: set[str]) -> str:
     """Return the smallest layout that holds all of ``layouts``: colour wins over grey, alpha over none, 16 bits over 8."""
     if len(layouts) == 1:

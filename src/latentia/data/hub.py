@@ -30,9 +30,9 @@ from latentia.data.shards.form import common_form
 from latentia.data.shards.images import Form, Unfit, pixels_of
 from latentia.data.shards.members import digest_of, rows_of, uniform
 from latentia.data.source import ReadOptions
+from latentia.data.splits import only_together, part_called
 from latentia.data.stream import NO_PIXELS, Piece, Reach
 
-PARTS = {"train": "train", "test": "test", "validation": "validation", "val": "validation", "valid": "validation"}
 CURSORS = 16  # places in which shards are open at once
 KEPT = 1 << 25  # bytes of the rows of splits that are kept of the shards read last
 SEEN_EACH, SEEN_SHARDS = 8, 4  # images by which the common form is chosen
@@ -304,13 +304,11 @@ def _shards(
     streams: dict[str, Any], label: str | None, key: str, source: str, options: ReadOptions, *, official: bool
 ) -> tuple[HubShard, ...]:
     counts = _counts(streams, label, key, source, options)
-    parts = {name: PARTS.get(name, "all") for name in streams} if official else {}
-    if not {"train", "test"} <= set(parts.values()):  # official only where both are there
-        parts = {}
+    parts = only_together([part_called([name]) if official else "all" for name in counts])
     found, first = [], 0
-    for name, numbers in counts.items():
+    for (name, numbers), part in zip(counts.items(), parts, strict=True):
         for number, count in enumerate(numbers):
-            found.append(HubShard(name, number, parts.get(name, "all"), count, first))
+            found.append(HubShard(name, number, part, count, first))
             first += count
     return tuple(found)
 

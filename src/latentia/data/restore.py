@@ -12,7 +12,7 @@ from PIL import Image
 
 from latentia.core.atomic import storage_errors, write_bytes
 from latentia.core.errors import UserError
-from latentia.data.decode import LAYOUTS, decode, layout_of, overlap, resize
+from latentia.data.decode import LAYOUTS, decode, dtype_of, layout_of, overlap, resize
 from latentia.data.imageset import Geometry, ImageSet
 
 LOSSY = (".jpg", ".jpeg")
@@ -130,8 +130,7 @@ def _surroundings(images: ImageSet, index: int, geometry: Geometry, pixels: npt.
 
 
 def _fits(layout: str, pixels: npt.NDArray[Any]) -> bool:
-    _, deep, real = LAYOUTS[layout]
-    return str(pixels.dtype) == ("uint16" if deep else "float32" if real else "uint8")
+    return str(pixels.dtype) == dtype_of(layout)
 
 
 def _picture(pixels: npt.NDArray[Any]) -> Image.Image:

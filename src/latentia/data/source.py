@@ -6,9 +6,12 @@ import dataclasses
 from pathlib import Path
 from typing import ClassVar
 
+from latentia.core.errors import unknown
 from latentia.core.registry import Registry
 from latentia.core.spec import Part
 from latentia.data.imageset import ImageSet
+
+POLICIES = ("auto", "resize", "pad", "crop")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +31,11 @@ class ReadOptions:
     size: tuple[int, int] | None = None
     policy: str = "auto"
     quiet: bool = False
+
+    def check_policy(self) -> None:
+        """Raise a :class:`UserError` where there is no such policy."""
+        if self.policy not in POLICIES:
+            raise unknown("policy", self.policy, POLICIES)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +14,18 @@ SPLITS = ("train", "validation", "test", "all")
 VALIDATION = 0.1  # of the training images
 TEST = 0.1  # of all images, where a source has no official test part
 SPLIT_SEED = 0
+PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
+"""The official parts, and what folders, shards and splits that belong to them are called."""
+
+
+def part_called(words: Collection[str]) -> str:
+    """Return the official part that one of ``words`` names, ``all`` where none does."""
+    return next((part for part, names in PARTS.items() if not set(names).isdisjoint(words)), "all")
+
+
+def only_together(parts: Sequence[str]) -> list[str]:
+    """Return ``parts``; all of them ``all`` where there is not both a training and a test part: then none is official."""
+    return list(parts) if {"train", "test"} <= set(parts) else ["all"] * len(parts)
 
 
 def carve(images: ImageSet, fractions: dict[str, float], *, seed: int = 0) -> dict[str, ImageSet]:

@@ -16,6 +16,7 @@ from latentia.data import stream
 from latentia.data.kept import Kept
 from latentia.data.load import all_but_test, mapped_pool, official_test_names, training_parts
 from latentia.data.shards import catalogue
+from latentia.data.shards import images as images_module
 from latentia.data.shards.catalogue import Catalogue, Shard
 from latentia.data.shards.packing import pack
 from latentia.data.sources import wds
@@ -148,3 +149,13 @@ def test_a_stream_is_opened_once(shards: Path, tmp_path: Path, counted: Any) -> 
     calls.clear()
     pack(f"wds:{shards}", tmp_path / "again", quiet=True)
     assert calls["read_index"] == 1
+
+
+def test_packing_shards_anew_reads_and_decodes_each_image_once(shards: Path, tmp_path: Path, counted: Any) -> None:
+    counted(images_module, "contents")
+    counted(images_module, "digest_of")
+    calls = counted(images_module, "pixels_of")
+    pack(f"wds:{shards}", tmp_path / "again", quiet=True)
+    assert calls == {"contents": SHARDS, "digest_of": COUNT, "pixels_of": COUNT}
+    again = load(f"wds:{tmp_path / 'again'}")
+    assert np.array_equal(np.asarray(again.pixels), np.asarray(images_of(shards).pixels))

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,11 +149,16 @@ class Catalogue:
         """
         shard = self.shards[number]
         rows = self.rows(number, split, seed)[start:stop]
-        table: Any = self._table(number)[rows]
+        found = NO_PIXELS
+        if pixels:
+            found = np.empty((len(rows), *self.form.shape), dtype=self.form.dtype)
+            for place, (_, image) in enumerate(self.stored(number, rows)):
+                found[place] = image
+        labels: Any = self._table(number)["label"][rows]
         return Piece(
-            pixels=self._pixels(number, table, rows) if pixels else NO_PIXELS,
+            pixels=found,
             ids=shard.first + rows,
-            labels=table["label"],
+            labels=labels,
             names=self.names(number, rows) if names else [],
         )
 
@@ -162,8 +167,13 @@ class Catalogue:
         shard = self.shards[number]
         return shard.names(rows, self._kept_names.get(number, shard.own_names, 100 * shard.count))
 
-    def _pixels(self, number: int, table: Table, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        path = self.shards[number].path
+    def stored(self, number: int, rows: npt.NDArray[np.int64]) -> Iterator[tuple[bytes, npt.NDArray[Any]]]:
+        """Yield the bytes in shard ``number``, and the pixels, of the images at ``rows``, in rising order.
+
+        Raises:
+            DamagedData: the shard, or an image in it, is not what it was.
+        """
+        path, table = self.shards[number].path, self._table(number)[rows]
         return decoded(path, table, lambda place: self.names(number, rows[[place]])[0], self.verified, self.form)
 
     def _table(self, number: int) -> Table:

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from latentia.data.decode import Header, decode
 from latentia.data.imageset import ImageSet, Numbers, range_of
 from latentia.data.load import find_source, load, read_options
 from latentia.data.shards.catalogue import Catalogue
-from latentia.data.shards.images import AS_ARRAYS, Form, Unfit, contents, pixels_of
+from latentia.data.shards.images import AS_ARRAYS, Form
 from latentia.data.sources.folder import Files, Folder
-from latentia.data.stream import ImageStream
+from latentia.data.stream import ImageStream, Piece
 
 KINDS = ("auto", "png", "npy")
 AS_PNG = {(1, "uint8"): "L", (2, "uint8"): "LA", (3, "uint8"): "RGB", (4, "uint8"): "RGBA", (1, "uint16"): "I;16"}
@@ -201,9 +201,7 @@ def _seen_range(files: Files) -> tuple[float, float]:
 
 def _streamed(images: ImageSet, kind: str) -> list[Packable]:
     """Return the official parts of a stream, and what belongs to none of them."""
-    assert (
-        isinstance(images, ImageStream) and images.view is not None
-    )  # a developer's invariant: made by `ImageStream.of`
+    assert isinstance(images, ImageStream) and images.view is not None  # a developer's invariant: `source.streams`
     if images.official == ("all",):
         return [_of_stream(images, "all", kind)]
     shards = images.view.shards
@@ -217,17 +215,23 @@ def _of_stream(images: ImageStream, part: str, kind: str) -> Packable:
     shards = view.shards
     layout = _layout(own.channels, own.dtype, kind)
     form = Form(layout, own.shape, own.dtype)
+    keeps = kind == "auto" and layout != AS_ARRAYS and isinstance(shards, Catalogue) and shards.form == form
 
-    def item(place: int, pixels: npt.NDArray[Any], label: int, name: str) -> Item:
-        kept = _kept(shards, view.place_of(place), form) if kind == "auto" else None
-        return Item(name, *(kept or encode(pixels, layout)), label if label >= 0 else None)
+    def found(piece: Piece, place: int) -> Iterable[tuple[bytes, npt.NDArray[Any]]]:
+        if not (keeps and isinstance(shards, Catalogue)):
+            return ((b"", pixels) for pixels in piece.pixels)
+        number, row = view.place_of(place)
+        return shards.stored(number, np.arange(row, row + len(piece.ids)))
 
     def block(start: int, stop: int) -> list[Item]:
         items: list[Item] = []
         try:
-            for piece in view.span(start, stop, names=True):
-                for pixels, label, name in zip(piece.pixels, piece.labels.tolist(), piece.names, strict=True):
-                    items.append(item(start + len(items), pixels, label, name))
+            for piece in view.span(start, stop, pixels=not keeps, names=True):
+                each = found(piece, start + len(items))
+                for (content, pixels), label, name in zip(each, piece.labels.tolist(), piece.names, strict=True):
+                    ending = next((ending for start, ending in STARTS.items() if content.startswith(start)), None)
+                    encoded = encode(pixels, layout) if ending is None else (content, ending)
+                    items.append(Item(name, *encoded, label if label >= 0 else None))
         except DamagedData as error:
             if stop - start == 1:
                 return [Item(images.names[start], problem=f"was left out, for {error}")]
@@ -254,21 +258,6 @@ def _as_packable(
         images.notes,
         functools.partial(_blocks, block, len(images)),
     )
-
-
-def _kept(shards: Any, place: tuple[int, int], form: Form) -> tuple[bytes, str] | None:
-    """Return an image's own bytes where they can be packed as they are."""
-    if not isinstance(shards, Catalogue) or form.layout == AS_ARRAYS or shards.form.policy != "none":
-        return None
-    number, row = place
-    shard = shards.shards[number]
-    (content,) = contents(shard.path, shard.members()[row : row + 1], str, shards.verified)
-    ending = next((ending for start, ending in STARTS.items() if content.startswith(start)), None)
-    try:
-        pixels_of(content, form)
-    except Unfit:
-        return None
-    return None if ending is None else (content, ending)
 
 
 def _label(labels: Any, place: int) -> int | None:

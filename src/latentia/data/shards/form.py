@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from latentia.core.errors import UserError
-from latentia.data.decode import LAYOUTS, common_layout, common_size
+from latentia.data.decode import LAYOUTS, common_layout, common_size, dtype_of
 from latentia.data.imageset import range_of
 from latentia.data.shards.images import AS_ARRAYS, Form, Unfit, form_of, pixels_of
 from latentia.data.source import ReadOptions
@@ -50,8 +50,7 @@ def common_form(
     layout = AS_ARRAYS if AS_ARRAYS in layouts else common_layout(layouts)
     channels, dtype = forms[0][1][0], forms[0][2]
     if layout != AS_ARRAYS:
-        channels, deep, real = LAYOUTS[layout]
-        dtype = "uint16" if deep else "float32" if real else "uint8"
+        channels, dtype = LAYOUTS[layout][0], dtype_of(layout)
     if dtype not in ("uint8", "uint16", "float32"):
         raise UserError(f"the images in {source} are {dtype}, but pixels are uint8, uint16 or float32")
     size, policy, notes = _common_size([(shape[1], shape[2]) for _, shape, _ in forms], options)

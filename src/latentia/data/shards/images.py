@@ -7,7 +7,7 @@ import functools
 import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.errors import DamagedData
-from latentia.data.decode import LAYOUTS, decode, fit_size, probe_bytes
+from latentia.data.decode import LAYOUTS, decode, dtype_of, fit_size, probe_bytes
 from latentia.data.imageset import channels_last
 from latentia.data.shards.members import Table, digest_of
 
@@ -126,9 +126,7 @@ def form_of(content: bytes) -> tuple[str, tuple[int, int, int], str]:
     header = probe_bytes(content)
     if header.problem:
         raise Unfit(header.problem)
-    channels, deep, real = LAYOUTS[header.layout]
-    dtype = "uint16" if deep else "float32" if real else "uint8"
-    return header.layout, (channels, header.height, header.width), dtype
+    return header.layout, (LAYOUTS[header.layout][0], header.height, header.width), dtype_of(header.layout)
 
 
 def contents(path: Path, table: Table, name_of: Callable[[int], str], verified: bool) -> list[bytes]:
@@ -173,16 +171,16 @@ def contents(path: Path, table: Table, name_of: Callable[[int], str], verified: 
     return found
 
 
-def decoded(path: Path, table: Table, name_of: Callable[[int], str], verified: bool, form: Form) -> npt.NDArray[Any]:
-    """Return the pixels of the images of ``table``, ``[N, C, H, W]``; arguments as for :func:`contents`.
+def decoded(
+    path: Path, table: Table, name_of: Callable[[int], str], verified: bool, form: Form
+) -> Iterator[tuple[bytes, npt.NDArray[Any]]]:
+    """Yield bytes and pixels ``[C, H, W]`` of the images of ``table``; arguments as for :func:`contents`.
 
     Raises:
         DamagedData: see :func:`contents`; or an image is none, or of another form.
     """
-    pixels = np.empty((len(table), *form.shape), dtype=form.dtype)
     for row, content in enumerate(contents(path, table, name_of, verified)):
         try:
-            pixels[row] = pixels_of(content, form)
+            yield content, pixels_of(content, form)
         except Unfit as reason:
             raise DamagedData(f"the image {name_of(row)!r} in the shard {path} {reason}") from None
-    return pixels

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -13,15 +13,15 @@ import numpy as np
 
 from latentia.core.atomic import storage_errors, write_bytes, write_json
 from latentia.core.errors import UserError
-from latentia.data.cache import entry_key, map_files
+from latentia.data.cache import entry_key, map_files, stamp
 from latentia.data.shards.catalogue import Catalogue, Shard
 from latentia.data.shards.form import common_form, evenly
 from latentia.data.shards.images import Form, contents
 from latentia.data.shards.members import Table, digest_of, table_of
 from latentia.data.source import ReadOptions
+from latentia.data.splits import only_together, part_called
 
 PICTURES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "npy")
-PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
 SCAN_VERSION = 2
 BLOCK = 512  # the bytes in a block of a tar file
 SEEN_SHARDS, SEEN_EACH = 16, 8  # the images by which the common form is chosen
@@ -37,7 +37,7 @@ def catalogue_of(paths: list[Path], options: ReadOptions) -> Catalogue:
         if not path.is_file():
             raise UserError(f"the shard {path} is not there: bring it back, or name shards that are")
     folder = options.cache_dir / "shards"
-    tables = [folder / f"{entry_key([SCAN_VERSION, str(path.resolve()), _stamp(path)])}.npy" for path in paths]
+    tables = [folder / f"{entry_key([SCAN_VERSION, str(path.resolve()), stamp(path)])}.npy" for path in paths]
     missing = [(path, table) for path, table in zip(paths, tables, strict=True) if not _is_scanned(table)]
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,14 +46,11 @@ def catalogue_of(paths: list[Path], options: ReadOptions) -> Catalogue:
         if problem:
             raise UserError(problem)
     shards, first, top = [], 0, -1
-    for path, table in zip(paths, tables, strict=True):
+    for path, table, part in zip(paths, tables, only_together([_part(path) for path in paths]), strict=True):
         about = json.loads(table.with_suffix(".json").read_text(encoding="utf-8"))
         size = path.stat().st_size
-        shards.append(Shard(path, table, _part(path), about["images"], first, size, digest=f"{about['digest']}-{size}"))
+        shards.append(Shard(path, table, part, about["images"], first, size, digest=f"{about['digest']}-{size}"))
         first, top = first + about["images"], max(top, about["label"])
-    parts = {shard.part for shard in shards}
-    if not {"train", "test"} <= parts:  # official only where both are there
-        shards = [dataclasses.replace(shard, part="all") for shard in shards]
     form, low, high, notes = _common_form(shards, options)
     return Catalogue(
         shards=tuple(shards),
@@ -82,7 +79,7 @@ def scan(path: str, target: str) -> str:
                 archive.members = []  # type: ignore[attr-defined]  # or it would keep every header
                 if not member.isfile():
                     continue
-                key, _, ending = _key_and_ending(member.name)
+                key, ending = _key_and_ending(member.name)
                 if ending in PICTURES and key not in rows:
                     rows[key] = [member.offset_data, member.size, -1, digest_of(f"{stem}/{key}".encode())]
                 elif ending in ("cls", "json"):
@@ -131,11 +128,10 @@ def _is_scanned(table: Path) -> bool:
     return table.is_file() and table.with_suffix(".json").is_file()
 
 
-def _key_and_ending(name: str) -> tuple[str, str, str]:
+def _key_and_ending(name: str) -> tuple[str, str]:
     folder, _, file = name.rpartition("/")
-    stem, _, ending = file.partition(".")  # as webdataset has it: the key ends at the first dot
-    last = ending.rpartition(".")[2].lower()
-    return (f"{folder}/{stem}" if folder else stem), ending, last
+    stem, _, endings = file.partition(".")  # as webdataset has it: the key ends at the first dot
+    return (f"{folder}/{stem}" if folder else stem), endings.rpartition(".")[2].lower()
 
 
 def _label(content: bytes, ending: str) -> int | None:
@@ -149,8 +145,7 @@ def _label(content: bytes, ending: str) -> int | None:
 
 
 def _part(path: Path) -> str:
-    words = {path.parent.name.lower(), *path.stem.lower().replace("_", "-").replace(".", "-").split("-")}
-    return next((part for part, names in PARTS.items() if words & set(names)), "all")
+    return part_called({path.parent.name.lower(), *re.split(r"[-_.]", path.stem.lower())})
 
 
 def _common_form(shards: list[Shard], options: ReadOptions) -> tuple[Form, float, float, tuple[str, ...]]:
@@ -164,8 +159,3 @@ def _common_form(shards: list[Shard], options: ReadOptions) -> tuple[Form, float
             (f"the image {name!r} in the shard {shard.path}", each) for name, each in zip(names, found, strict=True)
         ]
     return common_form(seen, str(shards[0].path.parent), options)
-
-
-def _stamp(path: Path) -> str:
-    status = path.stat()
-    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"

@@ -12,16 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.atomic import storage_errors, write_json
-from latentia.core.errors import UserError, unknown
-from latentia.data.cache import entry_key, map_files, read_entry, write_entry
-from latentia.data.decode import LAYOUTS, Header, common_layout, common_size, decode, probe
+from latentia.core.errors import UserError
+from latentia.data.cache import entry_key, map_files, read_entry, stamp, write_entry
+from latentia.data.decode import LAYOUTS, Header, common_layout, common_size, decode, dtype_of, probe
 from latentia.data.imageset import Geometry, ImageSet
 from latentia.data.source import ReadOptions, Source
+from latentia.data.splits import PARTS
 
 CACHE_VERSION = 1
 TOGETHER = 2**28  # bytes of pixels that are decoded before they are written
-POLICIES = ("auto", "resize", "pad", "crop")
-PARTS = {"train": ("train", "training"), "validation": ("validation", "val", "valid"), "test": ("test", "testing")}
 NAMED = 3  # so many skipped files are named, the others counted
 
 
@@ -54,8 +53,7 @@ class Folder(Source):
 
     def files(self, location: str, part: str, options: ReadOptions) -> Files:
         """Return the files of one part, and what their images are to be brought to; no pixels are kept."""
-        if options.policy not in POLICIES:
-            raise unknown("policy", options.policy, POLICIES)
+        options.check_policy()
         root = Path(location)
         place = root if part == "all" else _part_folder(root, part)
         assert place is not None  # a part is asked for only where it was found
@@ -111,8 +109,7 @@ class Files:
     @property
     def dtype(self) -> str:
         """The dtype of every image."""
-        _, deep, real = LAYOUTS[self.layout]
-        return "uint16" if deep else "float32" if real else "uint8"
+        return dtype_of(self.layout)
 
     @property
     def key(self) -> str:
@@ -149,7 +146,7 @@ def _headers(place: Path, names: list[str], options: ReadOptions) -> list[Header
         known = json.loads(index_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
-    stamps = {name: _stamp(place / name) for name in names}
+    stamps = {name: stamp(place / name) for name in names}
     changed = [name for name in names if known.get(name, [None])[0] != stamps[name]]
     found = map_files(probe, [(str(place / name),) for name in changed], title="reading headers", quiet=options.quiet)
     fresh = dict(zip(changed, found, strict=True))
@@ -162,11 +159,6 @@ def _headers(place: Path, names: list[str], options: ReadOptions) -> list[Header
             {name: [stamps[name], dataclasses.asdict(header)] for name, header in zip(names, headers, strict=True)},
         )
     return headers
-
-
-def _stamp(path: Path) -> str:
-    status = path.stat()
-    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
 
 
 def _images(files: Files, options: ReadOptions) -> ImageSet:

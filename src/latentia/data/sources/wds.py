@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from latentia.core.errors import UserError, unknown
+from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet
 from latentia.data.shards.catalogue import UNFINISHED, Catalogue, check_files, read_index
 from latentia.data.shards.scanning import catalogue_of
@@ -16,7 +16,6 @@ from latentia.data.stream import ImageStream
 
 PREFIX = "wds:"
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-POLICIES = ("auto", "resize", "pad", "crop")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +44,7 @@ def find(location: str, options: ReadOptions) -> Catalogue:
     Raises:
         UserError: there are none, one is missing, or packing them was not finished.
     """
-    if options.policy not in POLICIES:
-        raise unknown("policy", options.policy, POLICIES)
+    options.check_policy()
     text = location.removeprefix(PREFIX)
     if "://" in text or text.startswith("pipe:"):
         raise UserError(
