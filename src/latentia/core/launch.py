@@ -29,9 +29,10 @@ class Launch:
         """Whether this process writes and speaks for all."""
         return self.rank == 0
 
-    def share(self, count: int) -> slice:
-        """Return which of the ``count`` rows of a batch are this process's; shares differ by at most one row."""
-        return slice(self.rank * count // self.size, (self.rank + 1) * count // self.size)
+    def share(self, count: int, rank: int | None = None) -> slice:
+        """Return which of the ``count`` rows of a batch are this process's, or ``rank``'s; shares differ by at most one row."""
+        number = self.rank if rank is None else rank
+        return slice(number * count // self.size, (number + 1) * count // self.size)
 
 
 ALONE = Launch()

@@ -72,8 +72,8 @@ class Ranks:
 
     def gather(self, rows: Tensor, images: int) -> Tensor:
         """Return the rows of a batch of ``images``, of which each process holds its share, in order; no gradient."""
-        size = self.place.size
-        counts = [(rank + 1) * images // size - rank * images // size for rank in range(size)]
+        shares = [self.place.share(images, rank) for rank in range(self.place.size)]
+        counts = [share.stop - share.start for share in shares]
         if rows.dtype == torch.bool:
             return self.gather(rows.to(torch.uint8), images).bool()
         own, most = counts[self.place.rank], max(counts)

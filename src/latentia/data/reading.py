@@ -20,10 +20,13 @@ Pieces = list[tuple[int, int, int]]
 
 
 class Reader:
-    """Reads pieces ahead of their use; a context, so that its threads or processes end.
+    """Reads pieces ahead of their use, until its :meth:`end`.
 
     Args:
         view: the images.
+
+    Attributes:
+        process: the number of the process that made it; a fork of that cannot use it, for threads are not forked.
 
     Raises:
         UserError: ``LATENTIA_READERS`` is no whole number.
@@ -32,6 +35,7 @@ class Reader:
     def __init__(self, view: View) -> None:
         self._executor: Executor
         self._submit: Callable[[Pieces], Future[Piece]]
+        self.process = os.getpid()
         processes = reader_count() if view.shards.reach.side_by_side else 0
         if processes:
             executor = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin, initargs=(view,))
@@ -40,10 +44,8 @@ class Reader:
             threads = ThreadPoolExecutor(THREADS if view.shards.reach.side_by_side else 1)
             self._executor, self._submit = threads, lambda pieces: threads.submit(read, view, pieces)
 
-    def __enter__(self) -> Reader:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
+    def end(self) -> None:
+        """Let its threads or processes end; what was asked for and not begun is not read."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def submit(self, pieces: Pieces) -> Future[Piece]:

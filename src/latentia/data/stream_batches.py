@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
+import weakref
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 
@@ -18,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from latentia.core.errors import DamagedData
 from latentia.core.launch import ALONE, Launch
 from latentia.core.noise import generator
 from latentia.core.ranks import computed
@@ -137,6 +141,17 @@ class _Chunk:
     mixed: npt.NDArray[np.int64]  # the order of its images
 
 
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """Which images one batch takes, from the chunks ``needed``: of ``total``, those that this process computes."""
+
+    total: int
+    lanes: npt.NDArray[np.int64]
+    chunks: npt.NDArray[np.int64]
+    within: npt.NDArray[np.int64]  # places in the chunks
+    needed: list[tuple[int, int]]  # lane and chunk, in rising order
+
+
 class StreamBatches(Batches):
     """The batches of a stream, in order, or shuffled anew for each epoch; see the head of this file.
 
@@ -165,6 +180,7 @@ class StreamBatches(Batches):
         self.device = torch.device(device)
         self.place = place
         self.view = images.view
+        self._reader: Reader | None = None
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of ``epoch``, from the batch numbered ``start`` on.
@@ -176,45 +192,59 @@ class StreamBatches(Batches):
         ahead = order.lanes * order.chunk // self.batch_size + 4  # steps that reading is ahead: a chunk of every lane
         chunks: dict[tuple[int, int], _Chunk] = {}
         newest: dict[int, int] = {}
-        planned = start
-        with Reader(self.view) as reader:
+        planned: deque[_Step] = deque()
+        try:
             for step in range(start, len(self)):
-                while planned < min(step + ahead, len(self)):
-                    for lane, chunk in self._needed(order, planned):
+                for number in range(step + len(planned), min(step + ahead, len(self))):
+                    planned.append(self._planned(order, number))
+                    for lane, chunk in planned[-1].needed:
                         if (lane, chunk) not in chunks:
-                            waiting = reader.submit(order.pieces(lane, chunk))
+                            waiting = self._reading().submit(order.pieces(lane, chunk))
                             chunks[lane, chunk] = _Chunk(waiting, order.mixed(lane, chunk))
-                    planned += 1
-                batch = self._batch(order, step, chunks)
-                for lane, chunk in self._needed(order, step):
-                    newest[lane] = chunk
+                now = planned.popleft()
+                batch = self._batch(now, chunks)
+                newest.update(now.needed)
                 for lane, chunk in [key for key in chunks if key[1] < newest.get(key[0], 0)]:
                     del chunks[lane, chunk]
                 yield batch
+        except DamagedData:  # whatever else reads may be gone as well
+            self._end_reader()
+            raise
+        finally:
+            for left in chunks.values():
+                left.waiting.cancel()
 
-    def _positions(self, step: int, lanes: int) -> npt.NDArray[np.int64]:
+    def _reading(self) -> Reader:
+        """Return what reads: made once, for a process that reads takes longer to start than a small epoch."""
+        if self._reader is None or self._reader.process != os.getpid():
+            self._reader = Reader(self.view)
+            weakref.finalize(self, self._reader.end)
+        return self._reader
+
+    def _end_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.end()
+            self._reader = None
+
+    def _planned(self, order: Order, step: int) -> _Step:
         whole = np.arange(step * self.batch_size, min((step + 1) * self.batch_size, self.count))
-        whole = whole[np.argsort(whole % lanes, kind="stable")]
-        return whole[computed(self.place, len(whole))]
+        whole = whole[np.argsort(whole % order.lanes, kind="stable")]
+        own = whole[computed(self.place, len(whole))]
+        lanes, numbers, within = order.places(own)
+        needed = sorted(set(zip(lanes.tolist(), numbers.tolist(), strict=True)))
+        return _Step(len(whole), lanes, numbers, within, needed)
 
-    def _needed(self, order: Order, step: int) -> list[tuple[int, int]]:
-        lanes, chunks, _ = order.places(self._positions(step, order.lanes))
-        return sorted(set(zip(lanes.tolist(), chunks.tolist(), strict=True)))
-
-    def _batch(self, order: Order, step: int, chunks: dict[tuple[int, int], _Chunk]) -> Batch:
-        positions = self._positions(step, order.lanes)
-        lanes, numbers, within = order.places(positions)
-        kind = self.view.shards.format
-        pixels = np.empty((len(positions), *kind.shape), dtype=kind.dtype)
-        ids, labels = np.empty(len(positions), dtype=np.int64), np.empty(len(positions), dtype=np.int64)
-        for lane, number in self._needed(order, step):
-            rows = np.flatnonzero((lanes == lane) & (numbers == number))
+    def _batch(self, step: _Step, chunks: dict[tuple[int, int], _Chunk]) -> Batch:
+        count, kind = len(step.lanes), self.view.shards.format
+        pixels = np.empty((count, *kind.shape), dtype=kind.dtype)
+        ids, labels = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+        for lane, number in step.needed:
+            rows = np.flatnonzero((step.lanes == lane) & (step.chunks == number))
             piece = result(chunks[lane, number].waiting)
-            taken = chunks[lane, number].mixed[within[rows]]
+            taken = chunks[lane, number].mixed[step.within[rows]]
             pixels[rows], ids[rows], labels[rows] = piece.pixels[taken], piece.ids[taken], piece.labels[taken]
         stored = as_tensor(pixels).to(self.device, non_blocking=True)
-        total = min(self.batch_size, self.count - step * self.batch_size)
-        return self._as_batch(stored, torch.from_numpy(labels), torch.from_numpy(ids), total)
+        return self._as_batch(stored, torch.from_numpy(labels), torch.from_numpy(ids), step.total)
 
 
 def batches_of(

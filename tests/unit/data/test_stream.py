@@ -203,11 +203,12 @@ def test_reading_processes_give_the_same_and_a_killed_one_is_told(
     assert ids(StreamBatches(images, images.format, 32, seed=0).epoch(0)) == alone
 
     monkeypatch.setattr(Catalogue, "reach", Reach(chunk=16))
-    reading = iter(StreamBatches(images, images.format, 16))
-    next(reading)
     import multiprocessing
 
-    (worker,) = multiprocessing.active_children()
+    earlier = {process.pid for process in multiprocessing.active_children()}
+    reading = iter(StreamBatches(images, images.format, 16))
+    next(reading)
+    (worker,) = (process for process in multiprocessing.active_children() if process.pid not in earlier)
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(DamagedData, match=r"a process that reads shards was killed.*LATENTIA_READERS"):
@@ -217,11 +218,12 @@ def test_reading_processes_give_the_same_and_a_killed_one_is_told(
         next(iter(StreamBatches(images, images.format, 32)))
 
 
-def test_reading_threads_end_with_the_epoch(shards: Path) -> None:
+def test_reading_threads_end_with_the_batches(shards: Path) -> None:
     images = images_of(shards)
-    reading = StreamBatches(images, images.format, 32).epoch(0)
+    batches = StreamBatches(images, images.format, 32)
+    reading = batches.epoch(0)
     next(reading)
-    reading.close()  # type: ignore[attr-defined]
+    del reading, batches
     for _ in range(100):
         if not any("ThreadPool" in thread.name for thread in threading.enumerate()):
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 from latentia import load
-from latentia.data import stream
+from latentia.core.errors import DamagedData
+from latentia.data import stream, stream_batches
 from latentia.data.kept import Kept
 from latentia.data.load import all_but_test, mapped_pool, official_test_names, training_parts
 from latentia.data.shards import catalogue
@@ -21,6 +23,7 @@ from latentia.data.shards.catalogue import Catalogue, Shard
 from latentia.data.shards.packing import pack
 from latentia.data.sources import wds
 from latentia.data.stream import ImageStream
+from latentia.data.stream_batches import StreamBatches
 from latentia.presets import design
 from latentia.training.initial import initial_model
 
@@ -159,3 +162,29 @@ def test_packing_shards_anew_reads_and_decodes_each_image_once(shards: Path, tmp
     assert calls == {"contents": SHARDS, "digest_of": COUNT, "pixels_of": COUNT}
     again = load(f"wds:{tmp_path / 'again'}")
     assert np.array_equal(np.asarray(again.pixels), np.asarray(images_of(shards).pixels))
+
+
+def test_one_reader_serves_all_epochs_and_a_step_is_planned_once(shards: Path, counted: Any) -> None:
+    images = images_of(shards)
+    counted(stream_batches, "Reader")
+    calls = counted(stream_batches.Order, "places")
+    batches = StreamBatches(images, images.format, 32, seed=0)
+    whole = [[batch.ids.tolist() for batch in batches.epoch(epoch)] for epoch in range(3)]
+    assert calls == {"Reader": 1, "places": 3 * len(batches)}
+    first = batches.epoch(1)
+    assert [next(first).ids.tolist(), next(first).ids.tolist()] == whole[1][:2]  # one that is left in its midst
+    del first
+    assert [batch.ids.tolist() for batch in batches.epoch(2)] == whole[2] and calls["Reader"] == 1
+
+
+def test_batches_are_read_again_after_a_damaged_shard_is_mended(shards: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(shards, tmp_path / "copy"))
+    images = images_of(copy)
+    batches = StreamBatches(images, images.format, 32, seed=0)
+    whole = [batch.ids.tolist() for batch in batches]
+    content = (copy / "000002.tar").read_bytes()
+    (copy / "000002.tar").write_bytes(content[:2000])
+    with pytest.raises(DamagedData, match="is cut off"):
+        list(batches)
+    (copy / "000002.tar").write_bytes(content)
+    assert [batch.ids.tolist() for batch in batches] == whole
