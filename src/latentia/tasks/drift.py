@@ -29,7 +29,7 @@ from latentia.tasks.apply import check_fit
 from latentia.tasks.conformal import holm
 from latentia.tasks.looks import LOOKS, looks_of
 from latentia.tasks.subsets import some_at_random
-from latentia.tasks.two_sample import Share, Values, ks_test, mmd_test, superiority, told_apart
+from latentia.tasks.two_sample import PERMUTATIONS, Share, Values, ks_test, mmd_test, superiority, told_apart
 
 LEAST = 20  # images in each set, below which a change cannot be told from chance
 MOST = 2000  # images of each set that are compared
@@ -233,7 +233,7 @@ def compare(
     scores: Mapping[str, Pair],
     looks: Mapping[str, Pair],
     *,
-    permutations: int = 999,
+    permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> tuple[Tested, ...]:
     """Return the tests on codes ``[N, D]``, scores and looks ``[N]`` of new and reference images, adjusted for their number.

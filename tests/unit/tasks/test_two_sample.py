@@ -100,6 +100,21 @@ def test_the_interval_of_the_share_covers_it(shift: float) -> None:
     assert inside >= binom.ppf(0.005, 300, 0.95)
 
 
+@pytest.mark.parametrize(("count", "size", "shift"), [(50, 8, 0.0), (25, 4, 1.0)])
+def test_the_interval_of_a_learned_share_covers_what_is_learned_from_other_samples(
+    count: int, size: int, shift: float
+) -> None:
+    """Classifiers of other samples differ: with the interval of independent values 80 % and 87 % are covered."""
+    found = []
+    for number in range(150):
+        random = np.random.default_rng(number)
+        first, second = random.normal(size=(2, count, size))
+        first[:, 0] += shift
+        found.append(told_apart(first, second, seed=number)[0])
+    usual = np.mean([share.value for share in found])
+    assert sum(share.low <= usual <= share.high for share in found) >= binom.ppf(0.005, 150, 0.95)
+
+
 def test_the_classifier_knows_nothing_of_the_rows_it_is_asked_about() -> None:
     shares = [told_apart(*np.random.default_rng(number).normal(size=(2, 60, 5)))[0].value for number in range(20)]
     assert abs(np.mean(shares) - 0.5) < 0.06
