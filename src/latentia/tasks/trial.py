@@ -18,7 +18,7 @@ from latentia.tasks.predict import wilson
 
 RESAMPLES = 2000
 OF_SETS = 300  # resamples of a figure that is no mean over images
-LEAST = 10  # images below which no verdict is given
+LEAST = 20  # images below which no verdict is given: of 10 a percentile interval covers 90 % and not 95
 NAN = float("nan")
 
 
@@ -49,7 +49,7 @@ class Way:
 
     Attributes:
         name: of the way.
-        value, low, high: the figure and its 95 % interval; no interval (NaN) of fewer than 10 images.
+        value, low, high: the figure and its 95 % interval; no interval (NaN) of fewer than 20 images.
         gain, gain_low, gain_high: the model's figure less this one; NaN of the model itself.
         fit_seconds, apply_seconds, told: see :class:`Measured`.
     """

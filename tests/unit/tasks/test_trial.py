@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from latentia.tasks.baseline_words import headline, verdict
 from latentia.tasks.baselines import Baselines
-from latentia.tasks.trial import Measured, Trial, trial
+from latentia.tasks.trial import LEAST, Measured, Trial, trial
 
 RANDOM = np.random.default_rng(0)
 HARD = RANDOM.gamma(2.0, size=400)  # how hard each image is, for every way
@@ -60,7 +60,18 @@ def test_what_cannot_be_told_is_not_told() -> None:
     assert noisy.outcome == "not told" and "no difference to PCA-4 can be told" in verdict(noisy)
     few = trial("x", "squared error", errors(1.0, 9.0, count=4), higher=False)
     assert few.outcome == "too few" and np.isnan(few.model.low)
-    assert verdict(few) == "4 image(s) are too few to tell the model from PCA-4: it takes 10"
+    assert verdict(few) == "4 image(s) are too few to tell the model from PCA-4: it takes 20"
+    assert trial("x", "squared error", errors(1.0, 9.0, count=19), higher=False).outcome == "too few"
+    assert trial("x", "squared error", errors(1.0, 9.0, count=20), higher=False).outcome == "bought"
+
+
+def test_the_interval_of_the_fewest_images_covers_nearly_what_it_says() -> None:
+    inside = 0
+    for number in range(300):
+        values = np.random.default_rng(number).gamma(2.0, size=LEAST)
+        found = trial("x", "error", [Measured("m", values, 0, 0), Measured("p", values, 0, 0)], higher=False).model
+        inside += found.low <= 2.0 <= found.high
+    assert inside / 300 > 0.92
 
 
 def test_answers_that_are_all_right_still_leave_doubt() -> None:
