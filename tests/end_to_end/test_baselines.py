@@ -21,7 +21,7 @@ from latentia.report.page.materials.run import RunMaterial
 from latentia.report.page.sections.baselines import section
 from latentia.runs import Run
 from latentia.tasks.baselines import Baselines
-from latentia.tasks.bench import Bench, LeftOut
+from latentia.tasks.trial_bench import Bench, LeftOut
 from latentia.tasks.linear_map import fit_linear_map
 from latentia.tasks.simple_codes import fit_nmf, fit_pca
 from latentia.tasks.trial import Trial
@@ -114,7 +114,7 @@ def test_the_command_keeps_it_and_the_report_shows_it(run: Run, found: Baselines
 
 def test_a_task_exists_because_its_file_exists(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "planted.py").write_text(
-        "from latentia.tasks.bench import LeftOut\nPLACE = -1\n"
+        "from latentia.tasks.trial_bench import LeftOut\nPLACE = -1\n"
         "def trials(bench):\n    raise LeftOut('it was planted')\n    yield\n"
     )
     monkeypatch.setattr(kinds, "__path__", [str(tmp_path)])

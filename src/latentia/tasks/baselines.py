@@ -21,7 +21,7 @@ from latentia.core.bars import tqdm
 from latentia.core.errors import UserError
 from latentia.core.notebook import Printed
 from latentia.tasks.apply import check_fit
-from latentia.tasks.bench import Bench, LeftOut
+from latentia.tasks.trial_bench import Bench, LeftOut
 from latentia.tasks.trial import Trial
 
 TRIALS = "latentia.tasks.trials"

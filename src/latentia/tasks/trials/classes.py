@@ -10,7 +10,7 @@ import numpy.typing as npt
 from latentia.core.noise import derive
 from latentia.data.imageset import ImageSet
 from latentia.data.labels import numbers_for
-from latentia.tasks.bench import MODEL, POINT, Bench, LeftOut
+from latentia.tasks.trial_bench import MODEL, POINT, Bench, LeftOut
 from latentia.tasks.embed import check_codes, embed
 from latentia.tasks.shallow import shallow_answers
 from latentia.tasks.simple_codes import Rows, timed

@@ -14,7 +14,7 @@ from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.tasks._evaluating import evaluating
 from latentia.tasks.apply import BATCH, batches
-from latentia.tasks.bench import MODEL, POINT, Bench, LeftOut
+from latentia.tasks.trial_bench import MODEL, POINT, Bench, LeftOut
 from latentia.tasks.classical import WAYS, best_strength, biharmonic
 from latentia.tasks.linear_map import fit_linear_map
 from latentia.tasks.quality import has_skimage, psnr, ssim

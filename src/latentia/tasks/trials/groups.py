@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from latentia.core.noise import derive
 from latentia.data.labels import numbers_for
-from latentia.tasks.bench import MODEL, POINT, Bench, LeftOut
+from latentia.tasks.trial_bench import MODEL, POINT, Bench, LeftOut
 from latentia.tasks.cluster_methods import fit, over_subsets
 from latentia.tasks.cluster_scores import matched
 from latentia.tasks.embed import check_codes, embed

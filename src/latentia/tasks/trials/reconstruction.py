@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.noise import derive
-from latentia.tasks.bench import LARGEST_NMF, MODEL, Bench, LeftOut
+from latentia.tasks.trial_bench import LARGEST_NMF, MODEL, Bench, LeftOut
 from latentia.tasks.reconstruct import reconstruct
 from latentia.tasks.simple_codes import Rows, timed
 from latentia.tasks.trial import Measured, Trial, trial
