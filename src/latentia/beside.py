@@ -15,9 +15,9 @@ from latentia.data.load import same_place
 from latentia.examined import Examined
 from latentia.tasks.anomaly_scores import learn_normal
 from latentia.tasks.baselines import Baselines, baselines
-from latentia.tasks.trial_bench import Bench
 from latentia.tasks.drift import LEAST, Drift, check_enough, drift
 from latentia.tasks.subsets import some
+from latentia.tasks.trial_bench import Bench
 from latentia.training.run import DataChoice
 from latentia.training.storage import model_digest
 

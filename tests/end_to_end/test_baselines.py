@@ -21,10 +21,10 @@ from latentia.report.page.materials.run import RunMaterial
 from latentia.report.page.sections.baselines import section
 from latentia.runs import Run
 from latentia.tasks.baselines import Baselines
-from latentia.tasks.trial_bench import Bench, LeftOut
 from latentia.tasks.linear_map import fit_linear_map
 from latentia.tasks.simple_codes import fit_nmf, fit_pca
 from latentia.tasks.trial import Trial
+from latentia.tasks.trial_bench import Bench, LeftOut
 from latentia.tasks.trials import classes, denoising, reconstruction
 from latentia.tasks.trials.classes import _within_span
 from latentia.tasks.trials.groups import Information, overlaps

@@ -12,12 +12,12 @@ from latentia.api.studies import CrossValidationResult
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet
 from latentia.data.restore import save_images
-from latentia.report.anomaly_picture import HOT, oddest
+from latentia.report.anomaly_picture import oddest
 from latentia.report.style import save
 from latentia.runs import Run, open_run
 from latentia.studies.folder import KIND
 from latentia.studies.out_of_fold_detection import OutOfFoldDetector
-from latentia.tasks.detect import Detection
+from latentia.tasks.detect import HOT, Detection
 from latentia.training.run_folder import RunFolder
 
 SHOWN = 12

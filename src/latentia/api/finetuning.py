@@ -21,7 +21,7 @@ from latentia.data.labels import draw_labels, read_labels
 from latentia.data.load import all_but_test, load
 from latentia.report.classifier_figures import draw_classifier
 from latentia.report.page.materials.classifier import ClassifierMaterial
-from latentia.runs import Run, loadable
+from latentia.runs import Run, loadable, open_run
 from latentia.tasks.control import WANTED, train_control
 from latentia.tasks.finetune import resume_finetune, start_finetune
 from latentia.training.asked import separate_finetuning
@@ -83,7 +83,7 @@ def finetune(
     tell = (say or (silent if quiet else to_stderr)) if launch().leads else silent
     join()  # errors from here on are told once
     if resume is not None:
-        unfinished = Run(RunFolder.open(resume))
+        unfinished = open_run(resume)
         if unfinished.kind != "classifier":
             raise UserError(f"{resume} is no classifier's run: go on with latentia train --resume {resume}")
         images = one_first(lambda: _finetune_images(unfinished, data))
@@ -92,7 +92,7 @@ def finetune(
         return _with_control(done, images, figures, quiet, tell) if unfinished.description.get(WANTED) else done
     if run is None:
         raise UserError("there is nothing to fine-tune: name the run of an autoencoder")
-    source = run if isinstance(run, Run) else Run(RunFolder.open(run))
+    source = run if isinstance(run, Run) else open_run(run)
     autoencoder = source.model  # a run that is a classifier already is told here
     if isinstance(labels, int) and label_file is not None:
         raise UserError("labels are drawn by number or read from a file: give --labels or --label-file, not both")

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from latentia.api.studies import dressed
 from latentia.core.errors import UserError
-from latentia.runs import Run
+from latentia.runs import Run, open_run
 from latentia.tasks import judge as task
 from latentia.tasks.judge import Judgement
-from latentia.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class DrawnJudgement(Judgement):
+    """What new images are worth, which draws itself."""
+
+    def figure(self) -> Figure:
+        """Return new images above the training images that are nearest to them, as a matplotlib figure."""
+        from latentia.report.copies_picture import copies_picture
+
+        return copies_picture(self)
 
 
 def judge(
@@ -20,7 +33,7 @@ def judge(
     split: str = "test",
     n: int = 5_000,
     seed: int = 0,
-) -> Judgement:
+) -> DrawnJudgement:
     """Compare new images of ``run`` with images it was not trained on, and look for copies of its training images.
 
     Args:
@@ -34,7 +47,7 @@ def judge(
     Raises:
         UserError: ``features`` is no classifier, the images do not fit each other, or there are too few.
     """
-    opened, judged_by = (each if isinstance(each, Run) else Run(RunFolder.open(each)) for each in (run, features))
+    opened, judged_by = (each if isinstance(each, Run) else open_run(each) for each in (run, features))
     if judged_by.kind != "classifier":
         raise UserError(
             f"{judged_by.path} is no classifier, and its features say little: make one with latentia finetune "
@@ -49,4 +62,6 @@ def judge(
     training = opened.training_images(data if in_memory else None)
     count = max(min(n, len(test), len(training)), min(task.CHECKED, n))
     new = opened.generation(count, seed, training if in_memory else None).images
-    return task.judge(new, test, training, judged_by.classifier, extractor=extractor, most=n, seed=seed)
+    named = {"name": opened.title, "extractor": extractor}
+    found = task.judge(new, test, training, judged_by.classifier, **named, most=n, seed=seed)
+    return dressed(DrawnJudgement, found)

@@ -16,12 +16,11 @@ from latentia.core.errors import UserError, unknown
 from latentia.data.imageset import ImageSet
 from latentia.data.labels import read_labels
 from latentia.data.load import EmptySplit, load, narrow
-from latentia.runs import Run
+from latentia.runs import Run, open_run
 from latentia.studies import learning_curve as study
 from latentia.studies.curve_result import LearningCurve
 from latentia.training.asked import separate_finetuning
 from latentia.training.run import DataChoice
-from latentia.training.run_folder import RunFolder
 from latentia.training.storage import model_digest
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def learning_curve(
         UserError: run, data, labels or an option is wrong. Interrupted: the rows that were trained are kept.
     """
     tell = say or (silent if quiet else to_stderr)
-    source = run if isinstance(run, Run) else Run(RunFolder.open(run))
+    source = run if isinstance(run, Run) else open_run(run)
     autoencoder = source.model  # a run that is a classifier already is told here
     asked = separate_finetuning(options, {**more, "mode": mode})
     if asked.how.scratch:

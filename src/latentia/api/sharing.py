@@ -10,7 +10,7 @@ from typing import Any
 
 from latentia.core.errors import LatentiaError, UserError
 from latentia.report.model_card import model_card
-from latentia.runs import Run
+from latentia.runs import Run, open_run
 from latentia.training.run_folder import RunFolder
 from latentia.training.shared_folder import FILES, read_shared, without_traces, write_shared
 from latentia.training.storage import read_json
@@ -37,7 +37,7 @@ def push(
         UserError: no run, a damaged one, a name that is none, or ``huggingface_hub`` is not installed.
         StorageError: the folder cannot be written. LatentiaError: the Hub refused.
     """
-    opened = run if isinstance(run, Run) else Run(RunFolder.open(run))
+    opened = run if isinstance(run, Run) else open_run(run)
     shown = sorted((opened.path / "figures").glob("*.png")) if pictures else []
     module = opened.classifier if opened.kind == "classifier" else opened.model
     card = model_card(

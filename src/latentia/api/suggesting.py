@@ -13,7 +13,7 @@ from latentia.api.saying import silent, to_stderr
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet
 from latentia.data.labels import LabelRows, read_label_rows
-from latentia.runs import Run
+from latentia.runs import Run, open_run
 from latentia.tasks.apply import over
 from latentia.tasks.embed import check_codes, embed
 from latentia.tasks.paying import Paying, cross_validated, find_round_before, stability
@@ -21,7 +21,6 @@ from latentia.tasks.predict import learned_labels
 from latentia.tasks.suggest import Points, Suggestions, principal
 from latentia.tasks.suggest import suggest as choose
 from latentia.training.run import DataChoice
-from latentia.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,7 +95,7 @@ def suggest(
         UserError: run, data, labels or an option is wrong, or no image is left.
     """
     tell = say or (silent if quiet else to_stderr)
-    source = run if isinstance(run, Run) else Run(RunFolder.open(run))
+    source = run if isinstance(run, Run) else open_run(run)
     images = _images(source, data)
     for note in images.notes:
         tell(note)
@@ -148,7 +147,7 @@ def _paying(
     rows = sorted(labels)
     probe = None
     try:
-        autoencoder = source.model if source.kind != "classifier" else Run(RunFolder.open(origin)).model
+        autoencoder = source.model if source.kind != "classifier" else open_run(origin).model
     except (UserError, TypeError):
         tell(f"the autoencoder {origin} is not there, so the labels so far are not cross-validated")
     else:
@@ -163,7 +162,7 @@ def _stability(source: Run, images: ImageSet, before: Any) -> Any:
     place = find_round_before(source.path) if before is None else before
     if place is None:
         return None
-    earlier = place if isinstance(place, Run) else Run(RunFolder.open(place))
+    earlier = place if isinstance(place, Run) else open_run(place)
     own, others = learned_labels(source.path), learned_labels(earlier.path)
     free = images.select([row for row, name in enumerate(images.names) if name not in own and name not in others])
     if not len(free):

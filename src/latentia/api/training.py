@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from latentia.api.finetuning import finetune
 from latentia.api.reporting import attempt, write_report
@@ -27,9 +27,6 @@ from latentia.training.run import DataChoice, resume_run, start_run
 from latentia.training.run_folder import RunFolder
 from latentia.training.storage import load_tensors
 from latentia.training.transfer import transfer
-
-if TYPE_CHECKING:
-    pass
 
 PICTURED = 5000  # images of a stream that pictures and report are made of
 

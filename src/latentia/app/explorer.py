@@ -19,6 +19,8 @@ from latentia.app.teaching import Lesson, doubts, learn
 from latentia.app.trial import usual_distance
 from latentia.app.walking import Walker, walk_codes
 from latentia.core.errors import UserError, unknown
+from latentia.data.labels import class_names
+from latentia.examined import NORMAL
 from latentia.tasks.anomaly_scores import Normal, learn_normal, score
 from latentia.tasks.cluster_methods import fit
 from latentia.tasks.map_codes import MAPS, position_all
@@ -41,7 +43,7 @@ class Explorer:
         self.subject = subject
         names = subject.images.names
         folder = subject.workspace.path
-        allowed = [word for word in subject.label_names() if word]
+        allowed = [word for word in class_names(subject.images) if word]
         self.labels = LabelStore(folder / "labels.csv", names, allowed, subject.testing)
         self.groups = GroupBook(folder / "clusters.csv", names)
         self.pictures = Pictures(subject.autoencoder, subject.images)
@@ -52,7 +54,7 @@ class Explorer:
         self.oddness: npt.NDArray[np.float64] | None = subject.workspace.kept("oddness")
         if self.oddness is not None:
             digest = subject.key.partition("-")[0]
-            self.pictures.normal = Normal.kept(subject.run.path / "normal.safetensors", digest)
+            self.pictures.normal = Normal.kept(subject.run.path / NORMAL, digest)
         self.usual = usual_distance(subject.codes)
         self._maps: dict[str, tuple[npt.NDArray[np.float32], int]] = {}
         self._walker: Walker | None = None
@@ -305,7 +307,7 @@ class Explorer:
         if key == "label":
             return by_group(self.labels.numbers, self.labels.words, "no label yet")
         if key == "class" and images.labels is not None:
-            return by_group(images.labels, self.subject.label_names(), "unlabelled")
+            return by_group(images.labels, class_names(self.subject.images), "unlabelled")
         if key == "cluster":
             numbers = self.groups.numbers
             return by_group(

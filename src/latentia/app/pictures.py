@@ -20,11 +20,10 @@ from latentia.model import Autoencoder
 from latentia.report.images import displayable
 from latentia.tasks.anomaly_scores import Normal
 from latentia.tasks.apply import format_for, to_pixels
-from latentia.tasks.detect import heat_maps
+from latentia.tasks.detect import HOT, heat_maps
 from latentia.tasks.reconstruct import reconstruct
 
 KINDS = ("image", "reconstruction", "error", "odd")
-HOT = 10.0  # times the usual error: the brightest of what is unusual
 LONGEST = 512  # pixels of a picture's longer side
 KEPT = 512  # reconstructions in memory
 SCALE_FROM = 256  # images that the scale of all heat maps is taken over

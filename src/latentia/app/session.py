@@ -17,6 +17,7 @@ from latentia.app.explorer import Explorer
 from latentia.app.gallery import Gallery
 from latentia.app.map_figure import MapFigure
 from latentia.core.errors import UserError
+from latentia.data.labels import class_names
 from latentia.report.images import kind_of
 
 NEIGHBOURS = 24
@@ -274,7 +275,7 @@ class Session:
             odd = self.explorer.oddness
             facts.append(["oddness", f"{odd[row]:.2f}, more than {(odd < odd[row]).mean():.0%} of the images"])
         if subject.images.labels is not None and subject.images.labels[row] >= 0:
-            facts.append(["label in the data", subject.label_names()[subject.images.labels[row]]])
+            facts.append(["label in the data", class_names(subject.images)[subject.images.labels[row]]])
         if self.explorer.groups:
             facts.append(["cluster", self.explorer.groups.title(int(self.explorer.groups.numbers[row]))])
         tile = self.tile(row)

@@ -22,6 +22,7 @@ from latentia.runs import Run, loadable
 from latentia.tasks.apply import BATCH, stream
 from latentia.tasks.embed import check_codes
 from latentia.tasks.predict import Prediction
+from latentia.tasks.reconstruct import squared_error
 from latentia.training.run_folder import RunFolder
 from latentia.training.storage import model_digest
 
@@ -64,13 +65,6 @@ class Subject:
     def model(self) -> Autoencoder | Classifier:
         """The model whose codes are on the map."""
         return self.classifier if self.classifier is not None else self.autoencoder
-
-    def label_names(self) -> tuple[str, ...]:
-        """Return the classes that the images have by themselves."""
-        images = self.images
-        if images.labels is None or not (images.labels >= 0).any():
-            return images.classes
-        return images.classes or tuple(str(number) for number in range(int(images.labels.max()) + 1))
 
 
 def open_subject(
@@ -177,8 +171,7 @@ def _known(
 
     def step(batch: Any) -> Tensor:
         found.append(map_code(model, batch.pixels).cpu().numpy())
-        output = autoencoder(batch.pixels)
-        return (output - batch.pixels).double().square().flatten(1).mean(1)
+        return squared_error(autoencoder(batch.pixels), batch.pixels)
 
     # large images in small batches: memory is for the images, not for what the network makes of them
     size = max(1, min(BATCH, 2**22 // max(1, images.format.pixels)))

@@ -233,3 +233,9 @@ def _order(label: str) -> tuple[int, float, str]:
         return 0, float(label), label
     except ValueError:
         return 1, 0.0, label
+
+
+def class_names(images: ImageSet) -> tuple[str, ...]:
+    """Return the names of the images' classes, their numbers where they have no names."""
+    highest = -1 if images.labels is None else int(images.labels.max(initial=-1))
+    return images.classes or tuple(str(number) for number in range(highest + 1))

@@ -14,6 +14,7 @@ from latentia.estimators._noise_of_pixels import ids_of_pixels
 from latentia.presets import Design
 from latentia.tasks.apply import over
 from latentia.tasks.denoise import denoise
+from latentia.tasks.reconstruct import squared_error
 
 
 class DenoisingAutoencoder(BaseAutoencoder):
@@ -45,7 +46,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
         def errors(batch: Any) -> npt.NDArray[np.float64]:
             noisy, _ = corruption(batch.pixels, Noise(int(self._seed), batch.ids, "score"))
-            found = (self.model_(noisy) - batch.pixels).double().square().flatten(1).mean(1)
+            found = squared_error(self.model_(noisy), batch.pixels)
             return np.asarray(found.numpy())
 
         return -over(self.model_, images, errors)

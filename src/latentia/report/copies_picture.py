@@ -12,7 +12,7 @@ from latentia.tasks.judge import Judgement
 COLUMNS = 12
 
 
-def copies_picture(found: Judgement, name: str) -> Figure:
+def copies_picture(found: Judgement) -> Figure:
     """Return four rows: the new images that are closest to a training image, these, some at random, and theirs."""
     count = min(COLUMNS, len(found.samples))
     closest = np.arange(count)
@@ -32,7 +32,7 @@ def copies_picture(found: Judgement, name: str) -> Figure:
                 grid[2 * row + below][0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8, color=INK)
         title(
             figure,
-            f"new images of {name}, and the training images nearest to them",
+            f"new images of {found.name}, and the training images nearest to them",
             "below: the root mean squared difference of their pixels, in [0, 1]",
         )
     return figure

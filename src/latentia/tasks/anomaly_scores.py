@@ -32,6 +32,8 @@ from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.tasks.apply import over, stream
 from latentia.tasks.embed import embed
+from latentia.tasks.looks import detail_of
+from latentia.tasks.reconstruct import squared_error
 from latentia.training.storage import load_tensors, save_tensors
 
 SINGLE = ("reconstruction", "neighbours", "density", "masked")
@@ -128,7 +130,7 @@ def score(model: Autoencoder, images: ImageSet, name: str, normal: Normal) -> np
         return _log_likelihood(over(model, images, lambda batch: _masked(model, batch.pixels, normal)), normal.variance)
     if name == "reconstruction":
         return _log_likelihood(
-            over(model, images, lambda batch: _error(model(batch.pixels), batch.pixels)), normal.variance
+            over(model, images, lambda batch: squared_error(model(batch.pixels), batch.pixels)), normal.variance
         )
     errors, detail = _errors(model, images, normal.anchors)
     if name == "neighbours":
@@ -172,15 +174,6 @@ def _both(model: Autoencoder, pixels: Tensor) -> list[Tensor]:
     return [pixels.sum(0), (model(pixels) - pixels).square().sum(0)]
 
 
-def _error(restored: Tensor, pixels: Tensor) -> Tensor:
-    return (restored - pixels).double().square().flatten(1).mean(1)
-
-
-def _detail(pixels: Tensor) -> Tensor:
-    down, right = pixels.double().diff(dim=2).square(), pixels.double().diff(dim=3).square()
-    return (down.flatten(1).sum(1) + right.flatten(1).sum(1)) / pixels[0].numel()
-
-
 def _errors(
     model: Autoencoder,
     images: ImageSet,
@@ -208,7 +201,9 @@ def _errors(
         theirs = model.decode(around)
         if theirs.shape[-2:] != pixels.shape[-2:]:  # images of another size than the training images
             theirs = F.interpolate(theirs, size, mode="bilinear")
-        return torch.stack([_error(model.decode(code.z, size), pixels), _error(theirs, pixels), _detail(pixels)], dim=1)
+        return torch.stack(
+            [squared_error(model.decode(code.z, size), pixels), squared_error(theirs, pixels), detail_of(pixels)], dim=1
+        )
 
     found = over(model, images, look)
     return found[:, :2].T, _log(found[:, 2])

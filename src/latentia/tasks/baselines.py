@@ -21,8 +21,8 @@ from latentia.core.bars import tqdm
 from latentia.core.errors import UserError
 from latentia.core.notebook import Printed
 from latentia.tasks.apply import check_fit
-from latentia.tasks.trial_bench import Bench, LeftOut
 from latentia.tasks.trial import Trial
+from latentia.tasks.trial_bench import Bench, LeftOut
 
 TRIALS = "latentia.tasks.trials"
 MOST = 2000  # images that judge

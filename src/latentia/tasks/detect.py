@@ -21,6 +21,7 @@ from latentia.tasks.anomaly_scores import SCORES, Normal, score
 from latentia.tasks.apply import over
 from latentia.tasks.conformal import check_level, cross_guarantee, discoveries, false_alarm_range, p_values
 
+HOT = 10.0  # times the usual error: the top of the scale of heat maps
 FLOOR = 0.1  # of the mean error: where the training images are always the same, the usual error is next to nothing
 
 

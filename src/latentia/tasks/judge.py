@@ -11,10 +11,13 @@ import numpy.typing as npt
 
 from latentia.classifier import Classifier
 from latentia.core.errors import UserError
+from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
+from latentia.data.thumbnails import sheet
 from latentia.tasks.apply import check_fit
 from latentia.tasks.sample_scores import coverage, features_of, frechet, nearest
 from latentia.tasks.subsets import some_at_random
+from latentia.tasks.two_sample import superiority
 
 LEAST = 20  # images without which no figure means anything
 CHECKED = 1_000  # new images, and test images, whose nearest training image is looked for
@@ -39,10 +42,11 @@ class Likeness:
 
 
 @dataclasses.dataclass(frozen=True)
-class Judgement:
+class Judgement(Printed):
     """What new images are worth.
 
     Attributes:
+        name: what made the new images.
         extractor: the classifier whose features were compared, and what it was trained on.
         dimensions: of the features.
         source, split, count: the test images, and how many of each set were compared.
@@ -55,6 +59,7 @@ class Judgement:
         distances: float64, the per-pixel squared distance between them.
     """
 
+    name: str
     extractor: str
     dimensions: int
     source: str
@@ -126,6 +131,9 @@ class Judgement:
         ]
         return "\n".join([*lines, *self.notes])
 
+    def _pictures_html(self) -> str:
+        return sheet([self.samples, self.neighbours])
+
 
 def judge(
     new: ImageSet,
@@ -133,6 +141,7 @@ def judge(
     training: ImageSet,
     classifier: Classifier,
     *,
+    name: str = "a generator",
     extractor: str = "classifier",
     most: int = 5_000,
     seed: int = 0,
@@ -144,7 +153,8 @@ def judge(
         test: images that the generator has not seen.
         training: those it was trained on; as many of them as of the others are compared, all are searched for copies.
         classifier: gives the features; it must know this kind of images.
-        extractor: what the result calls it.
+        name: what the result calls the maker of the new images.
+        extractor: what the result calls the classifier.
         most: images of each set that are compared; all sets are cut to the smallest, for the distance depends on the count.
         seed: which ones.
 
@@ -177,8 +187,9 @@ def judge(
     distances, which = nearest(np.asarray(some.pixels), training.pixels, unit)
     expected, _ = nearest(np.asarray(others.pixels), training.pixels, unit)
     order = np.argsort(distances, kind="stable")
-    nearer, error = _probability(distances, expected)
+    nearer = superiority(expected, distances).value
     return Judgement(
+        name=name,
         extractor=extractor,
         dimensions=ours.shape[1],
         source=test.source,
@@ -189,18 +200,13 @@ def judge(
         training=len(training),
         close=float((distances < np.quantile(expected, CLOSE)).mean()),
         nearer=nearer,
-        nearer_error=error,
+        nearer_error=_error_if_alike(len(distances), len(expected)),
         samples=some.select(order),
         neighbours=training.select(which[order]),
         distances=distances[order],
     )
 
 
-def _probability(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Return how often a value of ``first`` is the smaller one (Mann & Whitney 1947), and its error if they are alike."""
-    order = np.sort(second)
-    below = np.searchsorted(order, first, side="left")
-    up_to = np.searchsorted(order, first, side="right")
-    share = 1.0 - float((below + up_to).mean()) / (2 * len(second))
-    count, other = len(first), len(second)
-    return share, math.sqrt((count + other + 1) / (12 * count * other))
+def _error_if_alike(first: int, second: int) -> float:
+    """Return the standard error of a share of pairs where both sets are alike (Mann & Whitney 1947)."""
+    return math.sqrt((first + second + 1) / (12 * first * second))

@@ -26,8 +26,12 @@ def looks_of(model: Autoencoder, images: ImageSet) -> dict[str, npt.NDArray[np.f
 
 
 def _look(pixels: Tensor) -> Tensor:
+    flat = pixels.double().flatten(1)
+    return torch.stack([flat.mean(1), flat.std(1, correction=0), detail_of(pixels).clamp_min(LEAST).log()], dim=1)
+
+
+def detail_of(pixels: Tensor) -> Tensor:
+    """Return the mean squared difference between neighbouring pixels of each of ``[B, C, H, W]``, float64 ``[B]``."""
     unit = pixels.double()
-    down, right = unit.diff(dim=2).square().flatten(1).sum(1), unit.diff(dim=3).square().flatten(1).sum(1)
-    flat = unit.flatten(1)
-    detail = ((down + right) / flat.shape[1]).clamp_min(LEAST).log()
-    return torch.stack([flat.mean(1), flat.std(1, correction=0), detail], dim=1)
+    down, right = unit.diff(dim=2).square(), unit.diff(dim=3).square()
+    return (down.flatten(1).sum(1) + right.flatten(1).sum(1)) / unit[0].numel()

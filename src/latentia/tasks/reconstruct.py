@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
@@ -47,7 +48,7 @@ def reconstruct(model: Autoencoder, images: ImageSet) -> Reconstruction:
 
     def step(batch: Any) -> npt.NDArray[Any]:
         output = model(batch.pixels)
-        errors.append((output - batch.pixels).double().square().flatten(1).mean(1).cpu().numpy())
+        errors.append(squared_error(output, batch.pixels).cpu().numpy())
         return to_pixels(output, pixel_format)
 
     pixels = over(model, images, step)
@@ -56,7 +57,10 @@ def reconstruct(model: Autoencoder, images: ImageSet) -> Reconstruction:
 
 def reconstruction_errors(model: Autoencoder, images: ImageSet) -> npt.NDArray[np.float64]:
     """Return the error of each image's reconstruction alone, float64 ``[N]``, as in :class:`Reconstruction`."""
-    found: npt.NDArray[np.float64] = over(
-        model, images, lambda batch: (model(batch.pixels) - batch.pixels).double().square().flatten(1).mean(1)
-    )
+    found: npt.NDArray[np.float64] = over(model, images, lambda batch: squared_error(model(batch.pixels), batch.pixels))
     return found
+
+
+def squared_error(restored: Tensor, pixels: Tensor) -> Tensor:
+    """Return the per-pixel squared error of each of ``[B, C, H, W]``, float64 ``[B]``."""
+    return (restored - pixels).double().square().flatten(1).mean(1)

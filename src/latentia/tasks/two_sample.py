@@ -5,10 +5,10 @@ about the median distance of both samples together, since a change may be local 
 exact at any size. ``ks_test``: Kolmogorov-Smirnov.
 ``superiority``: how often a value of one sample exceeds one of the other, which is also the area under the ROC curve; its
 interval is Newcombe's (2006, method 5), which has a width where everything is told apart, too.
-``told_apart``: a classifier that learns to tell the samples apart, judged out of fold (Lopez-Paz & Oquab 2017). Its interval is for
-what such a classifier comes to on other samples of this size. What a classifier learns from other samples differs, and those of the
-folds share their rows, so the standard error is widened as Nadeau & Bengio (2003, section 3) do for the mean over folds: the variance
-by 1 + K n_test / n_train, which is 2.25 of five folds.
+``told_apart``: a classifier that learns to tell the samples apart, judged out of fold (Lopez-Paz & Oquab 2017). Its interval is
+for what such a classifier comes to on other samples of this size. From other samples it learns otherwise, and the folds share
+rows, so the standard error is widened as Nadeau & Bengio (2003, section 3) do for the mean over folds: the variance by
+1 + K n_test / n_train, which is 2.25 of five folds.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ def told_apart(first: Values, second: Values, *, seed: int = 0) -> tuple[Share, 
     A support vector machine with radial basis functions learns from four fifths and is asked about the last, five times.
 
     Returns:
-        The share of pairs that it puts in order, with the interval of what it is on such samples, and its verdicts on ``first`` and then ``second``, float64 ``[N + M]``,
-        higher where a row looks like one of ``first``.
+        The share of pairs that it puts in order, with the interval of what it is on such samples, and its verdicts on ``first``
+        and then ``second``, float64 ``[N + M]``, higher where a row looks like one of ``first``.
     """
     from sklearn.model_selection import StratifiedKFold
     from sklearn.svm import SVC

@@ -13,6 +13,7 @@ from latentia.data.imageset import ImageSet, from_array
 from latentia.presets import design
 from latentia.tasks import anomaly_scores
 from latentia.tasks.anomaly_scores import Normal, learn_normal, score
+from latentia.tasks.looks import detail_of
 
 RANDOM = np.random.default_rng(0)
 
@@ -42,7 +43,7 @@ def test_the_law_of_errors_is_found_again() -> None:
 def test_detail_is_the_mean_squared_step() -> None:
     images = torch.zeros(2, 1, 2, 3)
     images[1, 0, 0, 0] = 1.0
-    assert anomaly_scores._detail(images).tolist() == [0.0, pytest.approx(2 / 6)]
+    assert detail_of(images).tolist() == [0.0, pytest.approx(2 / 6)]
     assert anomaly_scores._detail(torch.ones(1, 3, 1, 1)).tolist() == [0.0], "one pixel has no neighbours"
 
 

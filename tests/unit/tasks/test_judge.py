@@ -80,6 +80,7 @@ def test_faults_are_told(runs: tuple[Run, Run]) -> None:
     assert good.rows[0].recall > 0.6
     assert abs(good.nearer - 0.5) < 4 * good.nearer_error
     assert good.close < 0.05
+    assert good.nearer_error == pytest.approx(np.sqrt(801 / (12 * 400 * 400)))
 
     copies = judge(training, test, training, classifier)
     assert copies.close == 1
@@ -118,6 +119,9 @@ def test_from_the_command_line(runs: tuple[Run, Run], tmp_path: Path) -> None:
     assert (tmp_path / "copies.png").stat().st_size > 10_000
     found = judge_run(source, classifier, n=150)
     assert str(found) in done.stdout
+    assert found.name == "vae on digits" and found.figure().axes
+    html = found._repr_html_()
+    assert "<pre" in html and html.count("<img") >= 1, "a notebook shows it, with the new images"
     assert found.to_json()["rows"][0]["name"] == "new images"
 
 

@@ -30,16 +30,13 @@ def command(
 
     from latentia import api
     from latentia.cli.options import picture_path
-    from latentia.runs import open_run
 
     path = None if output is None else picture_path(output)
-    opened = open_run(run)
-    found = api.judge(opened, features, data, split=split, n=number, seed=seed)
+    found = api.judge(run, features, data, split=split, n=number, seed=seed)
     if path is not None:
-        from latentia.report.copies_picture import copies_picture
         from latentia.report.style import save
 
-        save(copies_picture(found, opened.title), path)
+        save(found.figure(), path)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else str(found))
     if path is not None:
         click.echo(path)

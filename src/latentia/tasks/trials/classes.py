@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from latentia.core.noise import derive
 from latentia.data.imageset import ImageSet
-from latentia.data.labels import numbers_for
-from latentia.tasks.trial_bench import MODEL, POINT, Bench, LeftOut
+from latentia.data.labels import class_names, numbers_for
 from latentia.tasks.embed import check_codes, embed
 from latentia.tasks.shallow import shallow_answers
 from latentia.tasks.simple_codes import Rows, timed
 from latentia.tasks.trial import Measured, Trial, trial
+from latentia.tasks.trial_bench import MODEL, POINT, Bench, LeftOut
 
 PLACE = 20
 LABELLED = 1000  # training images whose labels are learned from
@@ -55,12 +55,6 @@ def _labelled(bench: Bench) -> tuple[Numbers, Numbers, Numbers, Numbers]:
     if len(np.unique(known[places])) < 2 or not len(judged):
         raise LeftOut("the labels name fewer than two classes, or none that the judged images have")
     return places, known[places], judged, truth[judged]
-
-
-def class_names(images: ImageSet) -> tuple[str, ...]:
-    """Return the names of the images' classes, their numbers where they have no names."""
-    highest = -1 if images.labels is None else int(images.labels.max(initial=-1))
-    return images.classes or tuple(str(number) for number in range(highest + 1))
 
 
 def _spaces(bench: Bench, shown: ImageSet, asked: ImageSet) -> Iterator[tuple[str, Rows, Rows, float, float]]:

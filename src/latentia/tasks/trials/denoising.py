@@ -14,13 +14,13 @@ from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
 from latentia.tasks._evaluating import evaluating
 from latentia.tasks.apply import BATCH, batches
-from latentia.tasks.trial_bench import MODEL, POINT, Bench, LeftOut
 from latentia.tasks.classical import WAYS, best_strength, biharmonic
 from latentia.tasks.linear_map import fit_linear_map
 from latentia.tasks.quality import has_skimage, psnr, ssim
 from latentia.tasks.simple_codes import timed
 from latentia.tasks.subsets import some
 from latentia.tasks.trial import Measured, Trial, trial
+from latentia.tasks.trial_bench import MODEL, POINT, Bench, LeftOut
 
 PLACE = 10
 VALUES, LEAST, MOST = 300_000, 24, 200  # pixels of the images that are restored, and how many images these are

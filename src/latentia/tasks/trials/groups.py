@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.noise import derive
-from latentia.data.labels import numbers_for
-from latentia.tasks.trial_bench import MODEL, POINT, Bench, LeftOut
+from latentia.data.labels import class_names, numbers_for
 from latentia.tasks.cluster_methods import fit, over_subsets
 from latentia.tasks.cluster_scores import matched
 from latentia.tasks.embed import check_codes, embed
 from latentia.tasks.simple_codes import Rows, timed
 from latentia.tasks.trial import Measured, Trial, trial
-from latentia.tasks.trials.classes import class_names
+from latentia.tasks.trial_bench import MODEL, POINT, Bench, LeftOut
 
 PLACE = 30
 LEAST, UNLABELLED = 20, 50  # images to group, with labels to compare with and without

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.noise import derive
-from latentia.tasks.trial_bench import LARGEST_NMF, MODEL, Bench, LeftOut
 from latentia.tasks.reconstruct import reconstruct
 from latentia.tasks.simple_codes import Rows, timed
 from latentia.tasks.trial import Measured, Trial, trial
+from latentia.tasks.trial_bench import LARGEST_NMF, MODEL, Bench, LeftOut
 
 PLACE = 0
 
