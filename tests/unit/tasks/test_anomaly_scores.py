@@ -44,7 +44,7 @@ def test_detail_is_the_mean_squared_step() -> None:
     images = torch.zeros(2, 1, 2, 3)
     images[1, 0, 0, 0] = 1.0
     assert detail_of(images).tolist() == [0.0, pytest.approx(2 / 6)]
-    assert anomaly_scores._detail(torch.ones(1, 3, 1, 1)).tolist() == [0.0], "one pixel has no neighbours"
+    assert detail_of(torch.ones(1, 3, 1, 1)).tolist() == [0.0], "one pixel has no neighbours"
 
 
 def test_a_code_is_not_its_own_neighbour() -> None:
