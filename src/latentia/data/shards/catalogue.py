@@ -17,9 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from latentia.core.atomic import storage_errors, write_bytes
 from latentia.core.errors import DamagedData, UserError
+from latentia.data.cache import entry_key
 from latentia.data.imageset import PixelFormat
 from latentia.data.kept import Kept
+from latentia.data.shards.addresses import Address, Place
 from latentia.data.shards.images import Form, decoded
 from latentia.data.shards.members import MEMBER, Table, rows_of
 from latentia.data.splits import SPLIT_SEED, SPLITS
@@ -34,7 +37,7 @@ class Shard:
     """One shard.
 
     Attributes:
-        path: the tar file.
+        path: the tar file, on this machine or elsewhere.
         table: the ``.npy`` file that says what lies in it; a ``.txt`` file beside it holds names, where images have any.
         part: the official part it belongs to, ``all`` where there are none.
         count: how many images it holds.
@@ -42,9 +45,10 @@ class Shard:
         size: the bytes of the tar file.
         splits: how many of its images are in each split under the default seed; empty where that is not known.
         digest: the hash of the tar file (packed ones) or of its table.
+        origin: the folder elsewhere from which the table and the names are fetched when they are first asked for.
     """
 
-    path: Path
+    path: Place
     table: Path
     part: str
     count: int
@@ -52,6 +56,7 @@ class Shard:
     size: int
     splits: dict[str, int] = dataclasses.field(default_factory=dict)
     digest: str = ""
+    origin: Address | None = None
 
     def members(self) -> Table:
         """Return the table, memory-mapped.
@@ -59,6 +64,7 @@ class Shard:
         Raises:
             DamagedData: it is not there or not whole.
         """
+        self._fetch(self.table)
         try:
             table: Any = np.load(self.table, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
@@ -72,12 +78,30 @@ class Shard:
     def own_names(self) -> list[str]:
         """Return the name of each image; nothing where they have none but the numbers they were packed under."""
         path = self.table.with_suffix(".txt")
-        return path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
+        self._fetch(path)
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        return text.split("\n") if text else []
 
     def names(self, rows: npt.NDArray[np.int64], own: list[str] | None = None) -> list[str]:
         """Return the names of the images at ``rows``: their own (``own``, where they were read before), or numbers."""
         every = self.own_names() if own is None else own
         return [every[row] if every else key_of(self.first + row) for row in rows.tolist()]
+
+    def _fetch(self, path: Path) -> None:
+        """Fetch the table, or the names (an empty file where there are none), where they lie elsewhere and are not here yet."""
+        if self.origin is None or path.is_file():
+            return
+        try:
+            content = (self.origin / f"{self.path.stem}{path.suffix}").read_bytes()
+        except FileNotFoundError as error:
+            if path == self.table:
+                raise DamagedData(
+                    f"the table of the shard {self.path} is missing ({error}): bring it there, too"
+                ) from None
+            content = b""
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,14 +234,14 @@ def split_counts(digests: npt.NDArray[np.uint64], part: str, official: frozenset
     return {split: len(rows_of(digests, part, split, SPLIT_SEED, official)) for split in SPLITS}
 
 
-def index_json(catalogue: Catalogue, name: str, folder: Path) -> dict[str, Any]:
-    """Return what ``index.json`` holds; paths are relative to ``folder``."""
+def index_json(catalogue: Catalogue, name: str) -> dict[str, Any]:
+    """Return what ``index.json`` holds; the shards are beside it."""
     return {
         "wids_version": 1,  # https://github.com/webdataset/webdataset: `shardlist` with `url` and `nsamples`
         "name": name,
         "shardlist": [
             {
-                "url": shard.path.relative_to(folder).as_posix(),
+                "url": shard.path.name,
                 "nsamples": shard.count,
                 "filesize": shard.size,
                 "sha256": shard.digest,
@@ -240,18 +264,24 @@ def index_json(catalogue: Catalogue, name: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def read_index(folder: Path) -> Catalogue | None:
+def read_index(folder: Place, cache: Path | None = None) -> Catalogue | None:
     """Return the catalogue that ``latentia pack`` wrote into ``folder``, or ``None`` where there is none.
+
+    Args:
+        folder: where the shards lie.
+        cache: where tables of shards that lie elsewhere are kept.
 
     Raises:
         UserError: it is of a newer version, or damaged, or a shard is not there or of another size.
     """
     path = folder / INDEX
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes())
         about = content["latentia"]
     except FileNotFoundError:
         return None
+    except UserError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, KeyError):
             return None  # an index of another program
@@ -259,17 +289,19 @@ def read_index(folder: Path) -> Catalogue | None:
     if about["version"] != VERSION:
         raise UserError(f"{path} is of version {about['version']}, but this Latentia reads version {VERSION}")
     shards, first = [], 0
+    origin = folder / MEMBERS if isinstance(folder, Address) else None
     for entry in content["shardlist"]:
         shards.append(
             Shard(
                 path=folder / entry["url"],
-                table=table_path(folder, entry["url"]),
+                table=_kept_table(cache, entry["sha256"]) if origin else table_path(Path(str(folder)), entry["url"]),
                 part=entry["part"],
                 count=entry["nsamples"],
                 first=first,
                 size=entry["filesize"],
                 splits=entry["splits"],
                 digest=entry["sha256"],
+                origin=origin,
             )
         )
         first += entry["nsamples"]
@@ -287,6 +319,7 @@ def read_index(folder: Path) -> Catalogue | None:
 def check_files(shards: Sequence[Shard]) -> None:
     """Raise a :class:`UserError` that names the first shard that is not there, or not of the size it was packed with."""
     for shard in shards:
+        assert isinstance(shard.path, Path)  # a developer's invariant: what lies elsewhere is not asked for one by one
         try:
             size = shard.path.stat().st_size
         except OSError:
@@ -297,6 +330,11 @@ def check_files(shards: Sequence[Shard]) -> None:
                 f"the shard {shard.path} is {state}: it has {size:,} bytes, but was packed with {shard.size:,}; "
                 "copy it anew, or pack the images again"
             )
+
+
+def _kept_table(cache: Path | None, digest: str) -> Path:
+    assert cache is not None  # a developer's invariant: given where shards may lie elsewhere
+    return cache / "shards" / f"{entry_key(['table', digest])}.npy"
 
 
 def table_path(folder: Path, name: str) -> Path:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from latentia.core.errors import DamagedData
 from latentia.data.decode import LAYOUTS, decode, dtype_of, fit_size, probe_bytes
 from latentia.data.imageset import channels_last
+from latentia.data.shards.addresses import Address, Place
 from latentia.data.shards.members import Table, digest_of
 
 ARRAY = b"\x93NUMPY"  # how an .npy file begins
@@ -129,7 +130,7 @@ def form_of(content: bytes) -> tuple[str, tuple[int, int, int], str]:
     return header.layout, (LAYOUTS[header.layout][0], header.height, header.width), dtype_of(header.layout)
 
 
-def contents(path: Path, table: Table, name_of: Callable[[int], str], verified: bool) -> list[bytes]:
+def contents(path: Place, table: Table, name_of: Callable[[int], str], verified: bool) -> list[bytes]:
     """Return the bytes of the images of ``table``, read from the shard at ``path``.
 
     Args:
@@ -141,38 +142,44 @@ def contents(path: Path, table: Table, name_of: Callable[[int], str], verified: 
     Raises:
         DamagedData: the shard is not there or ends too early, or an image's bytes are not those that were packed.
     """
+    spans = list(zip(table["offset"].tolist(), table["size"].tolist(), strict=True))
+    found = []
+    read = path.ranges(spans) if isinstance(path, Address) else _ranges(path, spans)
+    for place, (content, (offset, size), digest) in enumerate(zip(read, spans, table["digest"].tolist(), strict=True)):
+        if len(content) < size:
+            raise DamagedData(
+                f"the shard {path} is cut off: its image {name_of(place)!r} should end at byte {offset + size:,}, but "
+                f"the file ends at {offset + len(content):,}; copy it anew and go on"
+            )
+        if verified and digest_of(content) != digest:
+            raise DamagedData(
+                f"the image {name_of(place)!r} in the shard {path} is corrupt: its bytes are not those that were packed; "
+                "copy the shard anew and go on"
+            )
+        found.append(content)
+    return found
+
+
+def _ranges(path: Path, spans: list[tuple[int, int]]) -> Iterator[bytes]:
+    """Yield the bytes of each ``(offset, size)`` of a file; less of one that ends behind the file's end."""
     try:
         file = os.open(path, os.O_RDONLY)
     except OSError as error:
         raise DamagedData(f"the shard {path} cannot be opened ({error.strerror}): bring it back and go on") from None
-    found = []
     try:
-        if hasattr(os, "posix_fadvise") and len(table):
-            start, last = int(table["offset"][0]), table[-1]
-            os.posix_fadvise(file, start, int(last["offset"] + last["size"]) - start, os.POSIX_FADV_WILLNEED)
-        columns = (table[name].tolist() for name in ("offset", "size", "digest"))
-        for place, (offset, size, digest) in enumerate(zip(*columns, strict=True)):
-            content = os.pread(file, size, offset)
-            if len(content) < size:
-                raise DamagedData(
-                    f"the shard {path} is cut off: its image {name_of(place)!r} should end at byte {offset + size:,}, but "
-                    f"the file ends at {os.fstat(file).st_size:,}; copy it anew and go on"
-                )
-            if verified and digest_of(content) != digest:
-                raise DamagedData(
-                    f"the image {name_of(place)!r} in the shard {path} is corrupt: its bytes are not those that were packed; "
-                    "copy the shard anew and go on"
-                )
-            found.append(content)
+        if hasattr(os, "posix_fadvise") and spans:
+            start, end = spans[0][0], sum(spans[-1])
+            os.posix_fadvise(file, start, end - start, os.POSIX_FADV_WILLNEED)
+        for offset, size in spans:
+            yield os.pread(file, size, offset)
     except OSError as error:
         raise DamagedData(f"the shard {path} cannot be read ({error.strerror}): repair it and go on") from None
     finally:
         os.close(file)
-    return found
 
 
 def decoded(
-    path: Path, table: Table, name_of: Callable[[int], str], verified: bool, form: Form
+    path: Place, table: Table, name_of: Callable[[int], str], verified: bool, form: Form
 ) -> Iterator[tuple[bytes, npt.NDArray[Any]]]:
     """Yield bytes and pixels ``[C, H, W]`` of the images of ``table``; arguments as for :func:`contents`.
 

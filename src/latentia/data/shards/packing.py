@@ -311,7 +311,7 @@ def _finish(folder: Path, sources: list[Packable], plan: dict[str, Any]) -> None
         notes.append(f"{len(left_out)} images could not be read and were left out: {_named(left_out)}")
     low, high = (min(source.low for source in sources), max(source.high for source in sources))
     catalogue = Catalogue(tuple(shards), one.form, low, high, one.classes, one.labelled, notes=tuple(notes))
-    content = index_json(catalogue, one.name, folder)
+    content = index_json(catalogue, one.name)
     content["latentia"] |= {"plan": plan, "left_out": len(left_out)}
     write_json(folder / INDEX, content)
     (folder / UNFINISHED).unlink()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import re
 import tarfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from latentia.core.atomic import storage_errors, write_bytes, write_json
 from latentia.core.errors import UserError
 from latentia.data.cache import entry_key, map_files, stamp
+from latentia.data.shards.addresses import Address, Place, place_of
 from latentia.data.shards.catalogue import Catalogue, Shard
 from latentia.data.shards.form import common_form, evenly
 from latentia.data.shards.images import Form, contents
@@ -24,31 +29,31 @@ from latentia.data.splits import only_together, part_called
 PICTURES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "npy")
 SCAN_VERSION = 2
 BLOCK = 512  # the bytes in a block of a tar file
+ASKED = 16  # shards whose sizes are asked for at once
 SEEN_SHARDS, SEEN_EACH = 16, 8  # the images by which the common form is chosen
 
 
-def catalogue_of(paths: list[Path], options: ReadOptions) -> Catalogue:
+def catalogue_of(paths: Sequence[Place], options: ReadOptions) -> Catalogue:
     """Return the catalogue of shards that were packed by another program.
 
     Raises:
         UserError: a shard is not there, cut off, compressed or without images; or the images seen first do not fit together.
     """
-    for path in paths:
-        if not path.is_file():
-            raise UserError(f"the shard {path} is not there: bring it back, or name shards that are")
     folder = options.cache_dir / "shards"
-    tables = [folder / f"{entry_key([SCAN_VERSION, str(path.resolve()), stamp(path)])}.npy" for path in paths]
+    with ThreadPoolExecutor(ASKED) as pool:  # shards elsewhere answer slowly, and many at once
+        seen = list(pool.map(_seen, paths))
+    tables = [folder / f"{entry_key([SCAN_VERSION, *sign])}.npy" for _, sign in seen]
     missing = [(path, table) for path, table in zip(paths, tables, strict=True) if not _is_scanned(table)]
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(str(path), str(table)) for path, table in missing]
+    jobs = [(path.text if isinstance(path, Address) else str(path), str(table)) for path, table in missing]
     for problem in map_files(scan, jobs, title="reading the headers of shards", quiet=options.quiet):
         if problem:
             raise UserError(problem)
     shards, first, top = [], 0, -1
-    for path, table, part in zip(paths, tables, only_together([_part(path) for path in paths]), strict=True):
+    parts = only_together([_part(path) for path in paths])
+    for path, table, part, (size, _) in zip(paths, tables, parts, seen, strict=True):
         about = json.loads(table.with_suffix(".json").read_text(encoding="utf-8"))
-        size = path.stat().st_size
         shards.append(Shard(path, table, part, about["images"], first, size, digest=f"{about['digest']}-{size}"))
         first, top = first + about["images"], max(top, about["label"])
     form, low, high, notes = _common_form(shards, options)
@@ -64,6 +69,17 @@ def catalogue_of(paths: list[Path], options: ReadOptions) -> Catalogue:
     )
 
 
+def _seen(path: Place) -> tuple[int, list[str]]:
+    """Return the size of a shard, and what tells it from others and from what it was before."""
+    try:
+        if isinstance(path, Address):
+            size, sign = path.size_and_sign()
+            return size, [str(path), f"{size}:{sign}"]
+        return path.stat().st_size, [str(path.resolve()), stamp(path)]
+    except OSError:
+        raise UserError(f"the shard {path} is not there: bring it back, or name shards that are") from None
+
+
 def scan(path: str, target: str) -> str:
     """Write what the shard at ``path`` holds, and return why that cannot be done, or an empty text.
 
@@ -72,9 +88,10 @@ def scan(path: str, target: str) -> str:
     """
     rows: dict[str, list[int]] = {}
     labels: dict[str, int] = {}
-    key, stem = "", Path(path).stem  # keys are unique within a shard only
+    place = place_of(path)
+    key, stem = "", place.stem  # keys are unique within a shard only
     try:
-        with tarfile.open(path, "r:") as archive:
+        with _opened(place) as file, tarfile.open(fileobj=file, mode="r:") as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # or it would keep every header
                 if not member.isfile():
@@ -88,30 +105,40 @@ def scan(path: str, target: str) -> str:
                     if label is not None:
                         labels[key] = label
     except tarfile.ReadError as error:
-        with Path(path).open("rb") as file:
+        with _opened(place) as file:
             start = file.read(2)
         if start == b"\x1f\x8b":
-            return f"the shard {path} is compressed: unpack it with gunzip, for images are read from their places in it"
+            return (
+                f"the shard {place} is compressed: unpack it with gunzip, for images are read from their places in it"
+            )
         if not start:
-            return f"the shard {path} is empty: it has no bytes, so copy it anew or leave it out"
+            return f"the shard {place} is empty: it has no bytes, so copy it anew or leave it out"
         if not rows:
-            return f"{path} is no tar file ({error}): copy it anew or leave it out"
+            return f"{place} is no tar file ({error}): copy it anew or leave it out"
         return (
-            f"the shard {path} is cut off behind {key!r}, its image number {len(rows):,}: copy it anew or leave it out"
+            f"the shard {place} is cut off behind {key!r}, its image number {len(rows):,}: copy it anew or leave it out"
         )
-    except OSError as error:
-        return f"the shard {path} cannot be read: {error.strerror or error}"
+    except (OSError, UserError) as error:
+        return f"the shard {place} cannot be read: {getattr(error, 'strerror', None) or error}"
+    except Exception as error:
+        if isinstance(place, Path):
+            raise
+        return f"the shard {place} cannot be read: {error}"  # each store's library raises errors of its own
     if not rows:
-        return f"the shard {path} holds no images (members that end in {', '.join(PICTURES)}): leave it out"
+        return f"the shard {place} holds no images (members that end in {', '.join(PICTURES)}): leave it out"
     for key, label in labels.items():
         if key in rows:
             rows[key][2] = label
     last = list(rows.values())[-1]
-    if last[0] + last[1] + BLOCK > Path(path).stat().st_size:  # a whole tar file ends with empty blocks
-        return f"the shard {path} is cut off within {list(rows)[-1]!r}, its last image: copy it anew or leave it out"
+    if last[0] + last[1] + BLOCK > _seen(place)[0]:  # a whole tar file ends with empty blocks
+        return f"the shard {place} is cut off within {list(rows)[-1]!r}, its last image: copy it anew or leave it out"
     names = [f"{stem}/{name}".replace("\n", " ") for name in rows]
     _write_table(Path(target), table_of([(row[0], row[1], row[2], row[3]) for row in rows.values()]), names)
     return ""
+
+
+def _opened(place: Place) -> contextlib.AbstractContextManager[Any]:
+    return place.open() if isinstance(place, Address) else place.open("rb")
 
 
 def _write_table(target: Path, table: Table, names: list[str]) -> None:
@@ -144,7 +171,7 @@ def _label(content: bytes, ending: str) -> int | None:
         return None
 
 
-def _part(path: Path) -> str:
+def _part(path: Place) -> str:
     return part_called({path.parent.name.lower(), *re.split(r"[-_.]", path.stem.lower())})
 
 

@@ -1,14 +1,16 @@
-"""Shards that stream: `wds:FOLDER`, `wds:FILE.tar` or `wds:NAME-{000000..000012}.tar`, packed by `latentia pack` or by others."""
+"""Shards that stream: `wds:FOLDER`, `wds:FILE.tar` or `wds:NAME-{000000..000012}.tar`, on this machine or at an address."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from latentia.core.errors import UserError
 from latentia.data.imageset import ImageSet
+from latentia.data.shards.addresses import Address, Place, place_of
 from latentia.data.shards.catalogue import UNFINISHED, Catalogue, check_files, read_index
 from latentia.data.shards.scanning import catalogue_of
 from latentia.data.source import ReadOptions, Source
@@ -46,29 +48,41 @@ def find(location: str, options: ReadOptions) -> Catalogue:
     """
     options.check_policy()
     text = location.removeprefix(PREFIX)
-    if "://" in text or text.startswith("pipe:"):
-        raise UserError(
-            f"{location} is not on this machine: mount it or copy it here, for images are read from their places in a shard"
-        )
-    place = Path(text).expanduser()
-    folder = place if place.is_dir() else place.parent
-    paths = None if place.is_dir() else expand(text)
-    if (folder / UNFINISHED).is_file():
+    if text.startswith("pipe:"):
+        raise UserError(f"{location} is a command, and none is run: name shards by a path or by their address")
+    place = place_of(text)
+    whole = not _names_files(place) if isinstance(place, Address) else place.is_dir()
+    folder = place if whole else place.parent
+    paths = None if whole else expand(text)
+    if isinstance(folder, Path) and (folder / UNFINISHED).is_file():
         raise UserError(f"packing into {folder} was not finished: run the same latentia pack again, and it goes on")
-    catalogue = read_index(folder)
+    catalogue = read_index(folder, options.cache_dir)
     if catalogue is not None:
         if paths is not None:
             catalogue = _only(catalogue, paths)
-        check_files(catalogue.shards)
+        if isinstance(
+            folder, Path
+        ):  # elsewhere a request for each would be needed; what is wrong is found when it is read
+            check_files(catalogue.shards)
         return _sized(catalogue, options)
     if paths is None:
-        paths = sorted(path for path in place.rglob("*.tar") if not path.name.startswith("."))
+        paths = _tar_files(place)
         if not paths:
             raise UserError(f"the folder {str(place)!r} holds no shards: files that end in .tar")
     return catalogue_of(paths, options)
 
 
-def expand(text: str) -> list[Path]:
+def _names_files(place: Address) -> bool:
+    return place.name.endswith(".tar") or any(sign in str(place) for sign in "{*[")
+
+
+def _tar_files(folder: Place) -> Sequence[Place]:
+    if isinstance(folder, Address):
+        return [found for found in (folder / "**" / "*.tar").like() if not found.name.startswith(".")]
+    return sorted(found for found in folder.rglob("*.tar") if not found.name.startswith("."))
+
+
+def expand(text: str) -> Sequence[Place]:
     """Return the files of a name with ranges ``{000..012}`` or wildcards in it; one without is itself.
 
     Raises:
@@ -89,15 +103,19 @@ def expand(text: str) -> list[Path]:
                 for number in range(int(first), int(last) + 1)
             ]
         names = grown
-    paths = [Path(name).expanduser() for name in names]
-    if any(sign in text for sign in "*?["):
-        paths = [found for path in paths for found in sorted(path.parent.glob(path.name))]
-        if not paths:
+    places = [place_of(name) for name in names]
+    if any(sign in str(places[0]) for sign in ("*[" if isinstance(places[0], Address) else "*?[")):
+        places = [found for place in places for found in _like(place)]
+        if not places:
             raise UserError(f"no file is called like {text!r}")
-    return paths
+    return places
 
 
-def _only(catalogue: Catalogue, paths: list[Path]) -> Catalogue:
+def _like(place: Place) -> Sequence[Place]:
+    return place.like() if isinstance(place, Address) else sorted(place.parent.glob(place.name))
+
+
+def _only(catalogue: Catalogue, paths: Sequence[Place]) -> Catalogue:
     known = {shard.path.name: shard for shard in catalogue.shards}
     missing = next((path for path in paths if path.name not in known), None)
     if missing is not None:
