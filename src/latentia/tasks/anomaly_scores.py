@@ -125,7 +125,7 @@ def score(model: Autoencoder, images: ImageSet, name: str, normal: Normal) -> np
         normal: what is normal.
     """
     if name == "density":
-        return _density(codes_of(model, images), normal.codes)
+        return density(codes_of(model, images), normal)
     if name == "masked":
         return _log_likelihood(over(model, images, lambda batch: _masked(model, batch.pixels, normal)), normal.variance)
     if name == "reconstruction":
@@ -141,6 +141,16 @@ def score(model: Autoencoder, images: ImageSet, name: str, normal: Normal) -> np
         for values, (begin, rise, spread, _) in zip(errors, normal.laws, strict=True)
     ]
     return -np.mean(parts, axis=0)
+
+
+def density(codes: npt.NDArray[Any], normal: Normal) -> npt.NDArray[np.float64]:
+    """Return the score ``density`` of images whose pooled codes ``[N, D]`` are known: float64 ``[N]``."""
+    from sklearn.neighbors import NearestNeighbors
+
+    known = normal.codes
+    nearest = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(known))).fit(known.astype(np.float64))
+    distances, _ = nearest.kneighbors(codes.astype(np.float64))
+    return -np.log(np.maximum(distances.mean(axis=1, dtype=np.float64), 1e-12))
 
 
 def codes_of(model: Autoencoder, images: ImageSet) -> npt.NDArray[np.float32]:
@@ -268,11 +278,3 @@ def hidden_cells(height: int, width: int, number: int) -> Tensor:
     side = max(1, math.ceil(max(height, width) / CELLS))
     rows, columns = torch.arange(height)[:, None] // side, torch.arange(width)[None] // side
     return (rows % 2) * 2 + columns % 2 == number
-
-
-def _density(codes: npt.NDArray[Any], known: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    from sklearn.neighbors import NearestNeighbors
-
-    nearest = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(known))).fit(known.astype(np.float64))
-    distances, _ = nearest.kneighbors(codes.astype(np.float64))
-    return -np.log(np.maximum(distances.mean(axis=1, dtype=np.float64), 1e-12))

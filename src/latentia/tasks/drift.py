@@ -24,7 +24,7 @@ from latentia.core.noise import derive
 from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
 from latentia.model import Autoencoder
-from latentia.tasks.anomaly_scores import Normal, codes_of, score
+from latentia.tasks.anomaly_scores import Normal, codes_of, density, score
 from latentia.tasks.apply import check_fit
 from latentia.tasks.conformal import holm
 from latentia.tasks.looks import LOOKS, looks_of
@@ -33,8 +33,8 @@ from latentia.tasks.two_sample import PERMUTATIONS, Share, Values, ks_test, mmd_
 
 LEAST = 20  # images in each set, below which a change cannot be told from chance
 MOST = 2000  # images of each set that are compared
-CODES, COMBINED = "codes", "combined"
-COMPARED = ("reconstruction", "density", COMBINED)  # scores: an error, a distance of codes, and what detection goes by
+CODES, DENSITY, COMBINED = "codes", "density", "combined"
+COMPARED = ("reconstruction", DENSITY, COMBINED)  # scores: an error, a distance of codes, and what detection goes by
 
 Pair = tuple[Values, Values]  # of the new images, and of the reference images
 
@@ -217,7 +217,8 @@ def drift(
         some_at_random(reference, most, seed, "drift", "reference"),
     )
     codes = codes_of(model, new), codes_of(model, old)
-    scores = {name: (score(model, new, name, normal), score(model, old, name, normal)) for name in COMPARED}
+    sets = ((new, codes[0]), (old, codes[1]))
+    scores = {name: (_score(model, *sets[0], name, normal), _score(model, *sets[1], name, normal)) for name in COMPARED}
     apart, said = told_apart(*codes, seed=derive(seed, "told apart"))
     seen, known = looks_of(model, new), looks_of(model, old)
     looks = {name: (seen[name], known[name]) for name in LOOKS}
@@ -226,6 +227,13 @@ def drift(
     told = said[: len(new)], said[len(new) :]
     notes, spatial = _notes(model, images, reference), len(model.code_shape) == 3
     return Drift(new, old, against, level, tests, _moved(*codes), scores, looks, told, spatial, left_out, notes)
+
+
+def _score(
+    model: Autoencoder, images: ImageSet, codes: npt.NDArray[np.float32], name: str, normal: Normal
+) -> npt.NDArray[np.float64]:
+    """Return a score of images whose codes are known: density needs no more than these."""
+    return density(codes, normal) if name == DENSITY else score(model, images, name, normal)
 
 
 def compare(

@@ -13,6 +13,7 @@ from latentia.data.imageset import ImageSet, from_array
 from latentia.presets import design
 from latentia.tasks import anomaly_scores
 from latentia.tasks.anomaly_scores import Normal, learn_normal, score
+from latentia.tasks.drift import drift
 from latentia.tasks.looks import detail_of
 
 RANDOM = np.random.default_rng(0)
@@ -116,3 +117,14 @@ def test_an_image_of_little_detail_does_not_look_normal_for_that() -> None:
     usual = score(model, images, "reconstruction", normal)
     assert np.mean(errors) > np.mean(usual), "by its error alone it looks better than what was learned"
     assert np.mean(score(model, faint, "combined", normal)) < np.mean(score(model, images, "combined", normal)) - 1
+
+
+def test_drift_encodes_each_set_no_more_often_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    new, old = (from_array(random.integers(0, 256, (30, 8, 8), dtype=np.uint8)) for _ in range(2))
+    model = model_of(old, latent_dim=3)
+    normal, calls, encode = learn_normal(model, old), [], model.encode
+    monkeypatch.setattr(model, "encode", lambda pixels: calls.append(len(pixels)) or encode(pixels))
+    found = drift(model, new, old, normal)
+    assert sum(calls) == 3 * 60, "codes, reconstruction and combined; density goes by the codes"
+    assert np.array_equal(found.scores["density"][0], score(model, new, "density", normal))
