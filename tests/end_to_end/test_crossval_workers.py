@@ -208,6 +208,6 @@ def test_a_full_disk_ends_it_with_its_sentence(tmp_path: Path, monkeypatch: pyte
     def full(*given: object, **more: object) -> None:
         raise StorageError("could not write it: the disk is full")
 
-    monkeypatch.setattr(fold_run, "start_run", full)
+    monkeypatch.setattr(fold_run, "begin_run", full)
     with pytest.raises(LatentiaError, match="the disk is full"):
         crossvalidate("digits", runs=tmp_path, quiet=True, **QUICK)

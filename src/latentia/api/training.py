@@ -23,7 +23,7 @@ from latentia.report.page.materials.run import RunMaterial
 from latentia.report.run_figures import draw_run
 from latentia.runs import Run, loadable
 from latentia.training.asked import separate
-from latentia.training.run import DataChoice, resume_run, start_run
+from latentia.training.run import DataChoice, begin_run, resume_run
 from latentia.training.run_folder import RunFolder
 from latentia.training.storage import load_tensors
 from latentia.training.transfer import transfer
@@ -98,7 +98,7 @@ def train(
     if init_from is not None:
         source = init_from.path if isinstance(init_from, Run) else Path(init_from)
         prepare = functools.partial(_bring_layers, source, tell)
-    folder, model = start_run(
+    begun = begin_run(
         train_images,
         held,
         chosen,
@@ -112,7 +112,7 @@ def train(
         quiet=quiet,
         say=tell,
     )
-    return _finished(folder, model, train_images, held, figures, tell)
+    return _finished(begun.folder, begun.fit(), train_images, held, figures, tell)
 
 
 def draw_figures(folder: RunFolder, model: Autoencoder, images: ImageSet) -> list[Path]:

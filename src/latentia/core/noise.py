@@ -16,14 +16,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+Word = int | str | tuple[int, ...]  # of an address; one that differs among members that are computed at once is a tuple
 
-def derive(seed: int, *address: int | str) -> int:
+
+def derive(seed: int, *address: Word) -> int:
     """Return a 63-bit integer that depends on ``seed`` and every item of ``address``, and on nothing else."""
     text = "\x1f".join([str(seed), *map(str, address)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
-def generator(seed: int, *address: int | str) -> torch.Generator:
+def generator(seed: int, *address: Word) -> torch.Generator:
     """Return a CPU generator for ``(seed, *address)``, for draws that belong to no single image, such as a shuffle."""
     return torch.Generator().manual_seed(derive(seed, *address))
 
@@ -40,16 +42,16 @@ class Noise:
         keys: where a draw's key is kept on the device, for steps that are recorded once and replayed.
     """
 
-    def __init__(self, seed: int, ids: Tensor, *address: int | str, keys: Keys | None = None) -> None:
+    def __init__(self, seed: int, ids: Tensor, *address: Word, keys: Keys | None = None) -> None:
         self.seed, self.ids, self.address, self.keys = seed, ids, address, keys
         self._draws = 0
 
     @classmethod
-    def for_count(cls, seed: int, count: int, *address: int | str, device: torch.device | str = "cpu") -> Noise:
+    def for_count(cls, seed: int, count: int, *address: Word, device: torch.device | str = "cpu") -> Noise:
         """Return noise for ``count`` new things that have no ids of their own, such as samples."""
         return cls(seed, torch.arange(count, device=device), *address)
 
-    def fork(self, purpose: int | str) -> Noise:
+    def fork(self, purpose: Word) -> Noise:
         """Return independent noise for the same images under one more word of address."""
         return Noise(self.seed, self.ids, *self.address, purpose, keys=self.keys)
 
@@ -95,29 +97,82 @@ class Keys:
 
     def __init__(self, prefix: int, device: torch.device | str, room: int = 256) -> None:
         self.prefix = prefix
-        self.places: list[tuple[int, tuple[int | str, ...]]] = []
+        self.places: list[tuple[int, tuple[Word, ...]]] = []
         self._values = torch.zeros(room, 2, dtype=torch.int32, device=device)
 
-    def of(self, seed: int, address: tuple[int | str, ...]) -> tuple[Tensor, Tensor]:
+    def of(self, seed: int, address: tuple[Word, ...]) -> tuple[Tensor, Tensor]:
         """Return the two halves of the next draw's key, int32 without a shape, and remember where the draw belongs.
 
         Raises:
             RuntimeError: the step draws more often than there is room for.
         """
+        place = self._next(seed, address)
+        return self._values[place, 0], self._values[place, 1]
+
+    def _next(self, seed: int, address: tuple[Word, ...]) -> int:
         place = len(self.places)
         if place >= len(self._values):
             raise RuntimeError(f"a step draws more than {len(self._values)} times")
         self.places.append((seed, address[self.prefix :]))
-        return self._values[place, 0], self._values[place, 1]
+        return place
 
-    def fill(self, *words: int | str) -> None:
+    def fill(self, *words: Word) -> None:
         """Write the keys of all draws at the address that begins with ``words``."""
         if self.places:
             found = torch.tensor([halves(seed, (*words, *rest)) for seed, rest in self.places], dtype=torch.int32)
             self._values[: len(found)].copy_(found, non_blocking=True)
 
 
-def halves(seed: int, address: tuple[int | str, ...]) -> tuple[int, int]:
+class StackedKeys(Keys):
+    """The keys of a step that is computed for several members at once (``torch.vmap``), each of which draws its own numbers.
+
+    A word of an address that is a tuple holds one for each member. Between :meth:`at` and the next :meth:`fill` the keys are
+    written as a step draws, so that a step which is not recorded needs no other that goes before.
+
+    Args:
+        seeds: of each member.
+        prefix, device, room: see :class:`Keys`.
+
+    Attributes:
+        member: the number of the member, int64 without a shape, as ``vmap`` hands it out.
+    """
+
+    def __init__(self, seeds: Sequence[int], prefix: int, device: torch.device | str, room: int = 256) -> None:
+        super().__init__(prefix, device, room)
+        self.seeds = tuple(seeds)
+        self._values = torch.zeros(room, len(self.seeds), 2, dtype=torch.int32, device=device)
+        self.member = torch.zeros((), dtype=torch.int64, device=device)
+        self._words: tuple[Word, ...] | None = None
+
+    def at(self, *words: Word) -> None:
+        """Begin a step whose draws have addresses that begin with ``words``."""
+        self.places.clear()
+        self._words = words
+
+    def of(self, seed: int, address: tuple[Word, ...]) -> tuple[Tensor, Tensor]:
+        """Return the halves of the next draw's key for the member that is computed; see :meth:`Keys.of`."""
+        place = self._next(seed, address)
+        if self._words is not None:
+            self._values[place].copy_(torch.tensor(self._of_each(self._words, place), dtype=torch.int32))
+        first, second = self._values[place].index_select(0, self.member.view(1)).unbind(1)
+        return first[0], second[0]
+
+    def fill(self, *words: Word) -> None:
+        """Write the keys that all members' draws have at the address that begins with ``words``."""
+        self._words = None
+        if self.places:
+            found = [self._of_each(words, place) for place in range(len(self.places))]
+            self._values[: len(found)].copy_(torch.tensor(found, dtype=torch.int32), non_blocking=True)
+
+    def _of_each(self, words: tuple[Word, ...], place: int) -> list[tuple[int, int]]:
+        address = (*words, *self.places[place][1])
+        return [
+            halves(seed, tuple(word[number] if isinstance(word, tuple) else word for word in address))
+            for number, seed in enumerate(self.seeds)
+        ]
+
+
+def halves(seed: int, address: tuple[Word, ...]) -> tuple[int, int]:
     """Return the two 32-bit keys of a draw, as signed integers."""
     key = derive(seed, *address)
     return _signed(key), _signed(key >> 31)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from latentia.core.errors import Interrupted, LatentiaError, StorageError
@@ -25,7 +26,7 @@ from latentia.tasks.apply import batches
 from latentia.tasks.embed import embed
 from latentia.tasks.reconstruct import reconstruct
 from latentia.training.device import resolve_device
-from latentia.training.run import DataChoice, start_run
+from latentia.training.run import Begun, DataChoice, begin_run
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import settings_from
 from latentia.training.storage import load_model, save_tensors
@@ -64,14 +65,18 @@ def run_fold(result: str, number: int) -> Outcome:
     try:
         chosen = described.get("threads")  # a result of an earlier version has one number for all
         with threads(chosen[number] if chosen else described["study"]["threads_per_fold"]):
-            _train(place, number, described)
-    except Interrupted as error:
-        return Outcome(number, str(error), error.exit_code - 128)
-    except StorageError as error:
-        return Outcome(number, str(error), disk=True)
+            begun = begin_fold(place, number, described)
+            begun.run.fit()
+            begun.judge()
     except LatentiaError as error:
-        return Outcome(number, str(error))
+        return outcome_of(number, error)
     return Outcome(number)
+
+
+def outcome_of(number: int, error: LatentiaError) -> Outcome:
+    """Return the outcome of a fold that ended with ``error``."""
+    signal_number = error.exit_code - 128 if isinstance(error, Interrupted) else 0
+    return Outcome(number, str(error), signal_number, isinstance(error, StorageError))
 
 
 @contextlib.contextmanager
@@ -85,7 +90,33 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _train(place: Path, number: int, described: dict[str, Any]) -> None:
+@dataclasses.dataclass(frozen=True)
+class BegunFold:
+    """A fold to be trained.
+
+    Attributes:
+        run: its training.
+        pool: the images of all folds.
+        held_out: the positions of those to judge it by; ``None`` for the final model.
+        objective, seed: of its training.
+    """
+
+    run: Begun
+    pool: ImageSet
+    held_out: npt.NDArray[np.int64] | None
+    objective: Objective
+    seed: int
+
+    def judge(self) -> None:
+        """Write the verdict on the held-out images, where there are any."""
+        if self.held_out is not None:
+            folder, images = self.run.folder, part(self.pool, self.held_out, split="test")
+            # by the model in the file, as whoever opens the run will
+            _judge(folder, load_model(folder.path), self.objective, images, self.seed)
+
+
+def begin_fold(place: Path, number: int, described: dict[str, Any]) -> BegunFold:
+    """Return a fold of the result at ``place``, whose ``run.json`` is ``described``, from wherever it stands."""
     pool = read_pool(place)
     study = described["study"]
     settings = settings_from(study["settings"])
@@ -101,7 +132,7 @@ def _train(place: Path, number: int, described: dict[str, Any]) -> None:
     held = part(pool, held_rows, split="validation") if len(held_rows) else None
     objective = Objective.from_json(study["objective"])
     asked = described["data"]
-    folder, _ = start_run(
+    run = begin_run(
         train,
         held,
         Design(described["preset"], Architecture.from_json(study["architecture"]), objective),
@@ -115,9 +146,7 @@ def _train(place: Path, number: int, described: dict[str, Any]) -> None:
         },
         quiet=True,
     )
-    if number != FINAL:
-        # judged from the file, as whoever opens the run will
-        _judge(folder, load_model(folder.path), objective, part(pool, test_rows, split="test"), settings.seed)
+    return BegunFold(run, pool, None if number == FINAL else test_rows, objective, settings.seed)
 
 
 def final_epochs(place: Path) -> int:

@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from latentia.core.noise import Keys, Noise
+from latentia.core.noise import Keys, Noise, Word
 from latentia.data.batches import Batch
 
 ROOM = 0.4  # of a device's memory, that plain steps may take where one is to be recorded
@@ -38,11 +38,23 @@ class RecordedStep:
         step: runs forward and backward pass and returns the terms.
         seed: the noise's seed.
         record: what records; by default a CUDA graph.
+        keys: makes the keys of the draws, from the words of an address that change and the device.
+
+    Attributes:
+        possible: whether it is not known yet that the step cannot be recorded.
     """
 
-    def __init__(self, module: nn.Module, step: Step, seed: int, record: Recorder | None = None) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        step: Step,
+        seed: int,
+        record: Recorder | None = None,
+        keys: Callable[[int, torch.device], Keys] = Keys,
+    ) -> None:
         self.module, self.step, self.seed = module, step, seed
-        self.record = record
+        self.record, self.keys = record, keys
+        self.possible = True
         self._replay: Callable[[], None] | None = None
         self._terms: dict[str, Tensor] = {}
         self._gradients: list[tuple[nn.Parameter, Tensor]] = []
@@ -53,22 +65,21 @@ class RecordedStep:
         """Whether a step was recorded."""
         return self._replay is not None
 
-    def due(self) -> bool:
-        """Return whether enough plain steps were taken; each call counts one."""
+    def __call__(self, batch: Batch, *address: Word) -> dict[str, Tensor] | None:
+        """Run the step, recording it the first time; return the terms, which the next call overwrites.
+
+        ``None``: nothing was run, and the step is to be taken plainly: too few were yet, the recording is of other batches, or
+        something in the step cannot be recorded.
+        """
         self._plain += 1
-        return self._plain > BEFORE
-
-    def fits(self, batch: Batch) -> bool:
-        """Return whether the recording, where there is one, can be replayed for this batch."""
+        if not self.possible or self._plain <= BEFORE or not self._fits(batch):
+            return None
         if self._replay is None:
-            return True
-        held = self._batch
-        return (batch.pixels.shape, batch.total, batch.counted) == (held.pixels.shape, held.total, held.counted)
-
-    def __call__(self, batch: Batch, *address: int | str) -> dict[str, Tensor]:
-        """Run the step, recording it the first time; return the terms, which the next call overwrites."""
-        if self._replay is None:
-            self._start(batch, address)
+            try:
+                self._start(batch, address)
+            except RuntimeError:
+                self.possible = False
+                return None
         assert self._replay is not None  # a developer's invariant: made just now
         self._batch.pixels.copy_(batch.pixels)
         self._batch.labels.copy_(batch.labels)
@@ -79,11 +90,17 @@ class RecordedStep:
             parameter.grad = gradient  # a plain step in between has put another one there
         return self._terms
 
-    def _start(self, batch: Batch, address: tuple[int | str, ...]) -> None:
+    def _fits(self, batch: Batch) -> bool:
+        if self._replay is None:
+            return True
+        held = self._batch
+        return (batch.pixels.shape, batch.total, batch.counted) == (held.pixels.shape, held.total, held.counted)
+
+    def _start(self, batch: Batch, address: tuple[Word, ...]) -> None:
         self._batch = dataclasses.replace(
             batch, pixels=batch.pixels.clone(), labels=batch.labels.clone(), ids=batch.ids.clone()
         )
-        self._keys = Keys(len(address), batch.pixels.device)
+        self._keys = self.keys(len(address), batch.pixels.device)
         self.module.zero_grad(set_to_none=True)
 
         def run() -> None:

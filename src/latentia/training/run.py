@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from latentia.presets import Design
 from latentia.training.device import describe_device, describe_devices, resolve_device
 from latentia.training.initial import initial_model
 from latentia.training.learned import keep_learned
+from latentia.training.progress import ProgressBar
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import TrainSettings, settings_from, settings_json
+from latentia.training.signals import StopSignals
 from latentia.training.storage import model_description, save_model
-from latentia.training.trainer import Trainer
+from latentia.training.trainer import Course, Trainer
 
 Say = Callable[[str], None]
 
@@ -72,7 +75,27 @@ class DataChoice:
         return train, held, calibration
 
 
-def start_run(
+@dataclasses.dataclass(frozen=True)
+class Begun:
+    """A run with its folder, to be trained."""
+
+    folder: RunFolder
+    model: Autoencoder
+    trainer: Trainer
+
+    def fit(self) -> Autoencoder:
+        """Train to the end, from wherever the folder stands; return the model with its best weights, on the CPU."""
+        fit_in_folder(self.trainer, self.folder)
+        return self.model.cpu().eval()
+
+    def course(self, signals: StopSignals) -> Course:
+        """Go through the same training in the hands of whoever takes its steps; see :mod:`latentia.training.stack`."""
+        quiet = ProgressBar(self.trainer.settings.epochs, self.trainer.train.count, 0, quiet=True)
+        with kept_in(self.folder, self.trainer), quiet as bar:
+            yield from self.trainer.course(signals, bar)
+
+
+def begin_run(
     train: ImageSet,
     validation: ImageSet | None,
     design: Design,
@@ -87,8 +110,8 @@ def start_run(
     notes: Mapping[str, Any] | None = None,
     quiet: bool = False,
     say: Say = lambda text: None,
-) -> tuple[RunFolder, Autoencoder]:
-    """Train a new autoencoder and return its folder and the model with its best weights.
+) -> Begun:
+    """Return a new autoencoder with the folder that is made for it, or that it is to be gone on with in.
 
     Args:
         train, validation: the images; the validation images choose the best weights.
@@ -141,8 +164,7 @@ def start_run(
     say(f"training on {describe_devices(device)}, in {folder.path}")
     for note in train.notes:
         say(note)
-    fit_in_folder(trainer, folder)
-    return folder, model.cpu().eval()
+    return Begun(folder, model, trainer)
 
 
 def resume_run(
@@ -153,7 +175,7 @@ def resume_run(
     quiet: bool = False,
     say: Say = lambda t: None,
 ) -> tuple[RunFolder, Autoencoder]:
-    """Go on with an unfinished run and return what :func:`start_run` would have returned, to the bit.
+    """Go on with an unfinished run and return what :func:`begin_run` and :meth:`Begun.fit` would have given, to the bit.
 
     Raises:
         UserError: no run folder, another process is training in it, or the images are not the ones it began with.
@@ -241,12 +263,19 @@ def _trainer(
 
 def fit_in_folder(trainer: Trainer, folder: RunFolder) -> None:
     """Take up what ``folder`` holds of this training, bring it to its end there, and write down how it ended."""
+    with kept_in(folder, trainer):
+        trainer.fit()
+
+
+@contextlib.contextmanager
+def kept_in(folder: RunFolder, trainer: Trainer) -> Iterator[None]:
+    """Take up what ``folder`` holds of a training that goes on inside, and write down how it ended."""
     lead(folder.lock)
     trainer.folder = folder
     try:
         trainer.restore()
         folder.update(status="running")
-        trainer.fit()
+        yield
     except Interrupted:
         folder.update(status="interrupted")
         raise

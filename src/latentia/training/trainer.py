@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from latentia.core.errors import Interrupted, TrainingDiverged
 from latentia.core.noise import Noise, derive
 from latentia.core.ranks import Ranks, sharing
 from latentia.data.batches import Batch, Batches
+from latentia.training.average import averaged, copied, update_average
 from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from latentia.training.contract import TrainingObjective
 from latentia.training.device import autocast_dtype, flushed_denormals
@@ -28,6 +29,9 @@ from latentia.training.signals import StopSignals
 from latentia.training.storage import load_tensors, save_tensors
 from latentia.training.team import Team
 from latentia.training.tensorboard import Scalars, need_tensorboard
+
+Terms = dict[str, Tensor]
+Course = Generator[Batch, Terms, None]  # yields a batch, and is sent the terms of the step that was taken with it
 
 
 class Trainer:
@@ -69,21 +73,19 @@ class Trainer:
         self.total_steps = settings.epochs * len(train)
         self.optimizer = build_optimizer(settings.optimizer, self._parameter_groups(), settings.learning_rate)
         self._base_rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.average = self._copy_of_weights() if settings.ema else None
+        self.average = copied(self.module.state_dict()) if settings.ema else None
         self.progress = Progress()
         self.history: list[dict[str, Any]] = []
         self.best_state: dict[str, Tensor] | None = None
         self._sums: dict[str, Tensor] = {}
         self._summed = 0  # images whose terms are in the sums
         self._diverges = False
+        self.sharing_time = 1  # trainings, this one among them, whose steps are taken together
         self._scalars: Scalars | None = None
         if settings.tensorboard:
             need_tensorboard()  # before a folder is made
         self._autocast = autocast_dtype(device, settings.precision)
-        self._recorded: RecordedStep | None = None
-        recordable = all(getattr(part, "recordable", True) for part in self.module.modules())
-        if device.type == "cuda" and settings.graph == "auto" and recordable:
-            self._recorded = RecordedStep(self.module, self._pass, settings.seed)
+        self.record_anew()
         self.team = None if ranks is None else Team(ranks, self._trained())
 
     def restore(self) -> None:
@@ -108,38 +110,46 @@ class Trainer:
             Interrupted: Ctrl-C or SIGTERM; the state is saved.
             StorageError: the state could not be written; the one before stands.
         """
-        devices = [self.device] if self.device.type == "cuda" else []
         done = self.progress.epoch * self.train.count + self.progress.position * self.train.batch_size
         with (
-            flushed_denormals(),
-            torch.random.fork_rng(devices=devices),
+            at_work(self.device),
             StopSignals(patient=self.team is not None) as signals,
             ProgressBar(self.settings.epochs, self.train.count, done, self.quiet) as bar,
+            contextlib.closing(self.course(signals, bar)) as course,
         ):
-            while not self.progress.finished:
-                self._run_epoch(bar, signals)
-        self._take_best_weights()
+            batch = next(course, None)
+            while batch is not None:
+                batch = advance(course, self.train_step(batch, self.progress.epoch))
         return self.history
 
-    def _run_epoch(self, bar: ProgressBar, signals: StopSignals) -> None:
+    def course(self, signals: StopSignals, bar: ProgressBar) -> Course:
+        """Go through all of training but the steps: these are taken by whoever is handed the batches.
+
+        All that :meth:`fit` raises is raised here.
+        """
+        while not self.progress.finished:
+            yield from self._run_epoch(bar, signals)
+        self._take_best_weights()
+
+    def _run_epoch(self, bar: ProgressBar, signals: StopSignals) -> Course:
         self.module.train()
         epoch, started = self.progress.epoch, time.monotonic()
         images_at_start, saved = self.progress.position * self.train.batch_size, started
         for batch in self.train.epoch(epoch, start=self.progress.position):
-            self._add(self.train_step(batch, epoch), batch.counted)
+            self._add((yield batch), batch.counted)
             self.progress.position += 1
             self.progress.step += 1
             if bar.advance(len(batch)):
                 self._show(bar, epoch)
             if self._is_time_to_save(signals, saved):
                 now = time.monotonic()
-                self.progress.seconds += now - saved
+                self.progress.seconds += (now - saved) / self.sharing_time
                 saved = now
                 self._save()
                 self._stop_if_asked(signals)
         trained = time.monotonic()
-        self.progress.seconds += trained - saved
-        self._close_epoch(self.train.count - images_at_start, trained - started, bar)
+        self.progress.seconds += (trained - saved) / self.sharing_time
+        self._close_epoch(self.train.count - images_at_start, (trained - started) / self.sharing_time, bar)
         if self.team is not None:
             self.team.settle(stop=signals.received)
         self._stop_if_asked(signals)
@@ -154,46 +164,60 @@ class Trainer:
             raise self._diverged("the loss or a weight is no longer finite")
         return save or self.team.stop is not None
 
-    def train_step(self, batch: Batch, epoch: int) -> dict[str, Tensor]:
+    def train_step(self, batch: Batch, epoch: int) -> Terms:
         """Take one step of the optimiser; return the terms of each image."""
-        step, settings = self.progress.step, self.settings
         # modules that draw by themselves, such as dropout, use the global generator; it is addressed here as well
-        torch.manual_seed(derive(settings.seed, "step", step))
-        rate, share = factor(settings.schedule, step, self.total_steps, settings.warmup), step / self.total_steps
-        for group, base in zip(self.optimizer.param_groups, self._base_rates, strict=True):
-            group["lr"] = base * rate if share >= group.get("starts", 0.0) else 0.0
-        terms = self._gradients(batch, epoch, share)
+        torch.manual_seed(derive(self.settings.seed, "step", self.progress.step))
+        terms = self.gradients(batch, epoch, self.share)
         if self.team is not None:
             self.team.add_gradients()
+        self.use_gradients()
+        return terms
+
+    @property
+    def share(self) -> float:
+        """The share of training that is done, 0 to 1."""
+        return self.progress.step / self.total_steps
+
+    def use_gradients(self) -> None:
+        """Let the optimiser take its step with the gradients as they stand, at the rate that the schedule has for it."""
+        step, settings = self.progress.step, self.settings
+        rate = factor(settings.schedule, step, self.total_steps, settings.warmup)
+        for group, base in zip(self.optimizer.param_groups, self._base_rates, strict=True):
+            group["lr"] = base * rate if self.share >= group.get("starts", 0.0) else 0.0
         if settings.clip:
             nn.utils.clip_grad_norm_(self.module.parameters(), settings.clip)
         self.optimizer.step()
         if self.average is not None:
-            self._update_average(step)
-        return terms
+            update_average(self.average, self.module, settings.ema, step)
 
-    def _gradients(self, batch: Batch, epoch: int, share: float) -> dict[str, Tensor]:
+    @property
+    def records(self) -> bool:
+        """Whether steps are recorded and replayed, where they can be."""
+        recordable = all(getattr(part, "recordable", True) for part in self.module.modules())
+        return self.device.type == "cuda" and self.settings.graph == "auto" and recordable
+
+    def record_anew(self) -> None:
+        """Forget the step that was recorded, where there is one: it reads weights and writes gradients at fixed places."""
+        self._recorded = RecordedStep(self.module, self._pass, self.settings.seed) if self.records else None
+
+    def gradients(self, batch: Batch, epoch: int, share: float) -> Terms:
         """Leave the gradients of a batch's mean loss behind and return the terms; replayed where it can be."""
-        if self._can_replay(batch, share):
-            assert self._recorded is not None  # a developer's invariant: asked just now
-            try:
-                return self._recorded(batch, "train", epoch)
-            except RuntimeError:
-                if self._recorded.ready:
-                    raise
-                self._recorded = None  # something in this step cannot be recorded: it is taken plainly from now on
+        if self._recorded is not None and self.may_replay(len(batch), share):
+            found = self._recorded(batch, "train", epoch)
+            if found is not None:
+                return found
         return self._pass(batch, Noise(self.settings.seed, batch.ids, "train", epoch), share)
 
-    def _can_replay(self, batch: Batch, share: float) -> bool:
-        if self._recorded is None or len(batch) != self.train.batch_size or not self.objective.steady(share):
+    def may_replay(self, images: int, share: float) -> bool:
+        """Return whether the step of a batch of so many images depends on batch and noise alone."""
+        if images != self.train.batch_size or not self.objective.steady(share):
             return False
-        if self.team is not None and self.team.ranks.exchanged:
-            return False  # what processes exchange within a pass cannot be recorded
-        return self._recorded.due() and self._recorded.fits(batch)
+        return self.team is None or not self.team.ranks.exchanged  # what is exchanged within a pass cannot be recorded
 
-    def _pass(self, batch: Batch, noise: Noise, share: float = 1.0) -> dict[str, Tensor]:
+    def _pass(self, batch: Batch, noise: Noise, share: float = 1.0) -> Terms:
         with self._shared(batch):
-            with self._precision():
+            with self.precision():
                 terms = self.objective(self.module, batch.pixels, batch.labels, noise, share)
             # of several processes, each has its share of the mean over the images of all
             loss = terms["loss"].mean() if self.team is None else terms["loss"][: batch.counted].sum() / len(batch)
@@ -207,10 +231,10 @@ class Trainer:
         assert self.validation is not None  # a developer's invariant: asked only where there are such images
         self.module.eval()
         sums: dict[str, Tensor] = {}
-        with self._averaged_weights():
+        with averaged(self.module, self.average):
             for batch in self.validation:
                 noise = Noise(self.settings.seed, batch.ids, "validation")
-                with self._precision(), self._shared(batch):
+                with self.precision(), self._shared(batch):
                     figures = self.objective.evaluate(self.module, batch.pixels, batch.labels, noise)
                 for name, values in figures.items():
                     total = values[: batch.counted].sum(dtype=self._sum_dtype)
@@ -247,7 +271,7 @@ class Trainer:
         progress.finished = progress.epoch >= settings.epochs or bool(settings.patience and stale >= settings.patience)
         self.history.append(record)
         if better:
-            self.best_state = self._copy_of_weights(averaged=True)
+            self.best_state = copied(self.module.state_dict() if self.average is None else self.average)
         self._write(lambda folder: self._write_epoch(folder, record, better))
         bar.epoch_line(record)
 
@@ -319,7 +343,7 @@ class Trainer:
             raise self._diverged(f"the loss is {loss}")
         self._diverges = not math.isfinite(loss)
 
-    def _add(self, terms: dict[str, Tensor], counted: int | None) -> None:
+    def _add(self, terms: Terms, counted: int | None) -> None:
         for name, values in terms.items():
             total = values.detach()[:counted].sum(dtype=self._sum_dtype)
             self._sums[name] = self._sums[name] + total if name in self._sums else total
@@ -339,43 +363,13 @@ class Trainer:
     def _trained(self) -> list[Tensor]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
-    @torch.no_grad()
-    def _update_average(self, step: int) -> None:
-        assert self.average is not None  # a developer's invariant: called only with averaging on
-        # the average starts short and lengthens, so that it does not remember the initial weights
-        decay = min(self.settings.ema, (1 + step) / (10 + step))
-        moving: tuple[list[Tensor], list[Tensor]] = [], []
-        for name, value in self.module.state_dict().items():
-            held = self.average[name]
-            if held.is_floating_point():
-                moving[0].append(held)
-                moving[1].append(value)
-            else:
-                held.copy_(value)
-        torch._foreach_lerp_(*moving, 1 - decay)  # one launch on a GPU, where each costs more than its arithmetic
-
-    def _copy_of_weights(self, averaged: bool = False) -> dict[str, Tensor]:
-        source = self.average if averaged and self.average is not None else self.module.state_dict()
-        return {name: value.detach().clone() for name, value in source.items()}
-
-    @contextlib.contextmanager
-    def _averaged_weights(self) -> Any:
-        if self.average is None:
-            yield
-            return
-        own = self._copy_of_weights()
-        self.module.load_state_dict(self.average)
-        try:
-            yield
-        finally:
-            self.module.load_state_dict(own)
-
     def _shared(self, batch: Batch) -> contextlib.AbstractContextManager[Any]:
         if self.team is None:
             return contextlib.nullcontext()
         return sharing(self.team.ranks, len(batch))
 
-    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+    def precision(self) -> contextlib.AbstractContextManager[Any]:
+        """Return what a forward pass is computed in."""
         if self._autocast is None:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self._autocast)
@@ -387,3 +381,18 @@ class Trainer:
         if self.best_state is not None:
             self.module.load_state_dict(self.best_state)
         self.module.eval()
+
+
+@contextlib.contextmanager
+def at_work(device: torch.device) -> Iterator[None]:
+    """Compute as trainings do inside, and leave the global generators as they were."""
+    with flushed_denormals(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+
+
+def advance(course: Course, terms: Terms) -> Batch | None:
+    """Hand the terms of a step on and return the next batch; ``None`` at the course's end."""
+    try:
+        return course.send(terms)
+    except StopIteration:
+        return None
