@@ -82,8 +82,9 @@ def finished(runs: Path) -> list[Path]:
     ]
 
 
-def test_the_command_prints_draws_and_ends_with_the_folder(tmp_path: Path) -> None:
-    done = invoke(*WORDS[:-3], "--epochs", 1, "--stratify", "--jobs", 1, "--runs", tmp_path)
+@pytest.mark.parametrize("way", [("--jobs", 1), ("--stack",)])
+def test_the_command_prints_draws_and_ends_with_the_folder(tmp_path: Path, way: tuple[object, ...]) -> None:
+    done = invoke(*WORDS[:-3], "--epochs", 1, "--stratify", *way, "--runs", tmp_path)
     assert done.exit_code == 0, done.output
     folder = Path(done.stdout.splitlines()[-1])
     assert len(table(done.stdout)) >= 2
@@ -103,6 +104,7 @@ def test_the_command_prints_draws_and_ends_with_the_folder(tmp_path: Path) -> No
         (["--folds", 1], "there are 1 folds, but cross-validation needs 2 or more"),
         (["--preset", "cea"], "there is no preset called 'cea'"),
         (["--resume", "nowhere"], "the run folder 'nowhere' does not exist"),
+        (["--stack", "--jobs", 4], "stacked folds are trained in this process, not by 4 jobs"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(tmp_path: Path, words: list[object], sentence: str) -> None:

@@ -16,7 +16,10 @@ from latentia.core.errors import Interrupted
 from latentia.core.noise import Noise
 from latentia.data.batches import Batches
 from latentia.presets import PRESETS, design
+from latentia.training.progress import ProgressBar
 from latentia.training.settings import TrainSettings
+from latentia.training.signals import StopSignals
+from latentia.training.stack import Stack, train_together
 from latentia.training.trainer import Trainer
 
 pytestmark = [
@@ -26,14 +29,19 @@ pytestmark = [
 SMALL = {"widths": "8,8", "bottleneck.hidden": 0, "decoder.hidden": 0, "latent_dim": 4}
 
 
-def fit(preset: str, device: str, options: dict[str, Any] | None = None, **settings: Any) -> tuple[Any, Trainer]:
+def trainer_of(preset: str, device: str, options: dict[str, Any] | None = None, **settings: Any) -> Trainer:
+    asked = {"epochs": 2, "batch_size": 64, "seed": 1, "precision": "float32", **settings}
     images = load("digits", "train")
+    count = asked.pop("count", len(images))
     made = design(preset, options or {})
-    model = made.architecture.build(images.format, seed=1)
-    batches = Batches(images, images.format, 64, device, seed=1)
+    model = made.architecture.build(images.format, seed=asked["seed"])
+    batches = Batches(images.select(range(count)), images.format, 64, device, seed=asked["seed"])
     held = Batches(load("digits", "validation"), images.format, 64, device)
-    asked = TrainSettings(**{"epochs": 2, "batch_size": 64, "seed": 1, "precision": "float32", **settings})
-    trainer = Trainer(model, made.objective, batches, held, asked, torch.device(device), quiet=True)
+    return Trainer(model, made.objective, batches, held, TrainSettings(**asked), torch.device(device), quiet=True)
+
+
+def fit(preset: str, device: str, options: dict[str, Any] | None = None, **settings: Any) -> tuple[Any, Trainer]:
+    trainer = trainer_of(preset, device, options, **settings)
     return trainer.fit(), trainer
 
 
@@ -149,3 +157,41 @@ def test_fine_tuning_works_there(tmp_path: Path) -> None:
     tuned = finetune(run, "digits", labels=100, epochs=15, runs=tmp_path, quiet=True, device="cuda")
     judged = tuned.prediction("digits", split="test").judgement()
     assert judged is not None and judged.error < 0.5
+
+
+@pytest.mark.parametrize("graph", ["auto", "off"])
+@pytest.mark.parametrize(
+    ("preset", "settings"), [("cae", {}), ("denoising-vae", {"ema": 0.9, "clip": 1.0}), ("cae", {"optimizer": "muon"})]
+)
+def test_a_stack_learns_what_its_members_learn_alone(graph: str, preset: str, settings: dict[str, Any]) -> None:
+    def made() -> list[Trainer]:
+        found = []
+        for seed in range(3):
+            asked = {"seed": seed, "graph": graph, "count": 300 + 20 * seed, "epochs": 3, **settings}
+            found.append(trainer_of(preset, "cuda", SMALL, **asked))
+        return found
+
+    alone, together = made(), made()
+    for trainer in alone:
+        trainer.fit()
+    with StopSignals() as signals, ProgressBar(1, 1, 0, quiet=True) as bar:
+        assert train_together(together, [one.course(signals, bar) for one in together]) == [None] * 3
+    for one, other in zip(together, alone, strict=True):
+        for first, second in zip(one.history, other.history, strict=True):
+            assert first["train"]["loss"] == pytest.approx(second["train"]["loss"], rel=5e-3)
+            assert first["validation"]["loss"] == pytest.approx(second["validation"]["loss"], rel=5e-3)
+
+
+def test_a_stack_is_recorded() -> None:
+    stack = Stack([trainer_of("vae", "cuda", SMALL, seed=seed) for seed in range(3)])
+    batches = [next(trainer.train.epoch(0)) for trainer in stack.members]
+    for _ in range(6):
+        stack.step(batches)
+    assert stack._recorded is not None and stack._recorded.ready
+
+
+def test_stacked_folds_are_those_of_processes(tmp_path: Path) -> None:
+    asked: Any = {"folds": 3, "epochs": 3, "final": False, "quiet": True, "device": "cuda", "precision": "float32"}
+    apart = crossvalidate("digits", "vae", runs=tmp_path / "apart", options=SMALL, **asked)
+    stacked = crossvalidate("digits", "vae", runs=tmp_path / "stacked", options=SMALL, stack=True, **asked)
+    assert stacked.metrics["loss"].mean == pytest.approx(apart.metrics["loss"].mean, rel=5e-3)

@@ -23,8 +23,10 @@ from latentia.studies import folder as places
 from latentia.studies.folds import Fold, FoldSettings, Splitter, digest, make_folds, torn
 from latentia.studies.pool import gather_pool
 from latentia.studies.result import CrossValidation
+from latentia.studies.stacked import check_design, check_place
 from latentia.studies.workers import (
     REMOTE,
+    STACKED,
     check,
     check_backend,
     choose_jobs,
@@ -53,6 +55,7 @@ def crossvalidate(
     threads_per_fold: int = 0,
     backend: str = "auto",
     scheduler: str | None = None,
+    stack: bool = False,
     final: bool = True,
     runs: str | os.PathLike[str] = "runs",
     resume: str | os.PathLike[str] | None = None,
@@ -79,6 +82,8 @@ def crossvalidate(
         backend: how folds run side by side: ``processes`` of this machine, or joblib's ``loky``, ``dask`` or ``ray``; ``auto``
             is what ``joblib.parallel_config`` was told, else ``processes``. Several machines need a shared file system.
         scheduler: the address of the cluster, for ``dask`` and ``ray``.
+        stack: train all folds in this process as one: their networks stacked, a step of all in one pass. The figures are the same
+            up to rounding. For small networks on a GPU; not for every preset.
         threads_per_fold: threads of each training; 0: one, and more for the last folds where cores would stay idle. Rounding,
             and so the last digits of the figures, depend on it; what was chosen is kept with the result.
         final: also refit one model on everything, as long as the median of the folds' best epochs.
@@ -104,7 +109,11 @@ def crossvalidate(
         if value < least:
             raise UserError(f"{name} is {value}, but it must be {least} or more")
     check_backend(backend, scheduler)
+    if stack:
+        check_place(jobs, backend)
     pool = gather_pool(data, split_seed=split_seed, quiet=quiet, **data_options)
+    if stack:
+        check_design(chosen, pool)
     duplicates = near_duplicates(pool) if keep_duplicates_together else None
     made = make_folds(
         pool, how, groups=groups, together=None if duplicates is None else duplicates.groups, splitter=splitter
@@ -122,6 +131,7 @@ def crossvalidate(
         "keep_duplicates_together": keep_duplicates_together,
         "threads_per_fold": threads_per_fold,
         "split_seed": split_seed,
+        **({"stack": True} if stack else {}),
         "data": pool.fingerprint,
         "splits": digest(made),
     }
@@ -137,7 +147,7 @@ def crossvalidate(
             "study": study,
             "identity": places.identity(study),
             "device": describe_device(device),
-            "threads": list(choose_threads(threads_per_fold, len(made), remote=is_remote(backend))),
+            "threads": list(choose_threads(threads_per_fold, len(made), remote=is_remote(backend), stack=stack)),
             "data": {
                 "source": pool.source,
                 "count": len(pool),
@@ -159,6 +169,7 @@ def crossvalidate(
     count, epochs = len(made), settings.epochs
     processes = choose_jobs(jobs, count, max(threads_per_fold, 1), str(device))
     del pool, made, duplicates  # the folds map the pixels from the result's folder
+    backend = STACKED if stack else backend
     work = functools.partial(
         _run, result, epochs=epochs, jobs=processes, backend=backend, scheduler=scheduler, quiet=quiet, tell=tell
     )
@@ -221,6 +232,8 @@ def _run(
 
 
 def _at_a_time(jobs: int, backend: str) -> str:
+    if backend == STACKED:
+        return "stacked into one"
     if backend in REMOTE:
         return f"by the workers of {backend}"
     return f"{jobs} at a time" if jobs > 1 else "one after the other"

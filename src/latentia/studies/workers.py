@@ -25,6 +25,7 @@ DIED = (
     "command goes on from there"
 )
 ON_GPU = 4  # folds that share a GPU unless told otherwise
+STACKED = "stacked"  # in this process, their trainings stacked into one: no backend to be named, but chosen by itself
 BACKENDS = ("auto", "processes", "loky", "dask", "ray")
 REMOTE = ("dask", "ray")
 
@@ -45,15 +46,19 @@ def run_folds(
         numbers: the folds.
         jobs: processes at a time; Dask and Ray have workers of their own, which are all used.
         say: told what a person should know.
-        backend: one of ``BACKENDS``; ``auto`` is what ``joblib.parallel_config`` was told, else ``processes``.
+        backend: one of ``BACKENDS``, or ``STACKED``; ``auto`` is what ``joblib.parallel_config`` was told, else ``processes``.
         scheduler: the address of a cluster of Dask or Ray.
         work: the function that does a fold, ``module:name``; it is imported where it runs.
 
     Raises:
         StorageError: a file could not be written. UserError: the backend is not installed.
     """
-    chosen = choose_backend(backend)
-    if chosen not in REMOTE and (jobs == 1 or len(numbers) <= 1):
+    chosen = backend if backend == STACKED else choose_backend(backend)
+    if chosen == STACKED and len(numbers) > 1:
+        from latentia.studies.stacked import run_stacked
+
+        outcomes = run_stacked(result, numbers)
+    elif chosen not in REMOTE and (jobs == 1 or len(numbers) <= 1):
         outcomes = _here(result, numbers, work)
     elif chosen == "processes":
         from latentia.studies.processes import run_in_processes
@@ -118,15 +123,17 @@ def is_remote(backend: str) -> bool:
     return choose_backend(backend) in (*REMOTE, "joblib")
 
 
-def choose_threads(threads: int, folds: int, *, remote: bool = False) -> tuple[int, ...]:
+def choose_threads(threads: int, folds: int, *, remote: bool = False, stack: bool = False) -> tuple[int, ...]:
     """Return the threads of each fold's training, and last those of the final model.
 
     They follow from the number of folds and of cores, not from how many folds run at a time, so that this changes no
     figure. ``threads`` is for all; 0 gives each fold one, and where the last folds would leave cores idle, these are
-    shared out among them. The final model, which is alone, has all.
+    shared out among them. The final model, which is alone, has all, and so have folds that are stacked.
     """
     if threads:
         return (threads,) * (folds + 1)
+    if stack:
+        return (_threads_here(),) * (folds + 1)
     if remote:
         return (1,) * (folds + 1)
     here = _threads_here()
