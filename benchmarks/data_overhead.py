@@ -18,7 +18,7 @@ import torch
 from latentia import load
 from latentia.data.batches import Batches
 from latentia.presets import design
-from latentia.training.device import flushed_denormals, resolve_device
+from latentia.training.device import flushed_denormals, kept_memory, resolve_device
 from latentia.training.settings import TrainSettings
 from latentia.training.trainer import Trainer
 
@@ -34,7 +34,7 @@ def main() -> None:
     stream = batches.epoch(0)
     resident = next(stream)
     epoch_rates, resident_rates = [], []
-    with flushed_denormals():
+    with flushed_denormals(), kept_memory():
         for batch in [resident] * 20:
             trainer.train_step(batch, 0)
         for turn in range(ROUNDS):

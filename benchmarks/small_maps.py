@@ -1,4 +1,4 @@
-"""Convolutions on maps of a few pixels: PyTorch's kernel against the matrix product of ``latentia.parts.convolution``.
+"""Convolutions on maps of a few pixels: PyTorch's kernel against the matrix products of ``latentia.parts.convolution``.
 
     python benchmarks/small_maps.py
 
@@ -15,15 +15,30 @@ from torch import Tensor, nn
 from latentia.parts import convolution
 
 # batch, channels, height, width; arguments of the layer
-TO_ONE_PIXEL = (
+CONVOLUTIONS = (
     ((64, 512, 3, 3), (512, 1024, 4, 2, 1)),
     ((128, 128, 2, 2), (128, 128, 4, 2, 1)),
     ((128, 16, 2, 2), (16, 32, 4, 2, 1)),
+    ((128, 256, 7, 7), (256, 512, 4, 2, 1)),
+    ((128, 128, 8, 8), (128, 256, 4, 2, 1)),
+    ((128, 128, 4, 4), (128, 128, 4, 2, 1)),
+    ((128, 64, 8, 8), (64, 128, 4, 2, 1)),
+    ((32, 256, 7, 7), (256, 512, 4, 2, 1)),
+    ((8, 256, 7, 7), (256, 512, 4, 2, 1)),
+    ((128, 256, 14, 14), (256, 512, 4, 2, 1)),
+    ((128, 64, 14, 14), (64, 128, 4, 2, 1)),
 )
-FROM_FEW_PIXELS = (
-    ((64, 1024, 4, 4), (1024, 512, 3, 2, 1)),
+TRANSPOSED = (
+    ((128, 1024, 4, 4), (1024, 512, 3, 2, 1)),
     ((128, 512, 2, 2), (512, 256, 4, 2, 1)),
-    ((64, 512, 7, 7), (512, 256, 3, 2, 1, 1)),
+    ((128, 256, 4, 4), (256, 128, 4, 2, 1)),
+    ((128, 128, 2, 2), (128, 128, 4, 2, 1)),
+    ((128, 128, 4, 4), (128, 64, 4, 2, 1)),
+    ((32, 512, 2, 2), (512, 256, 4, 2, 1)),
+    ((8, 512, 2, 2), (512, 256, 4, 2, 1)),
+    ((128, 512, 7, 7), (512, 256, 3, 2, 1, 1)),
+    ((128, 512, 8, 8), (512, 256, 4, 2, 1)),
+    ((128, 256, 8, 8), (256, 128, 4, 2, 1)),
     ((128, 128, 7, 7), (128, 64, 4, 2, 1)),
 )
 
@@ -39,11 +54,11 @@ def milliseconds(layer: nn.Module, images: Tensor) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    convolution.WIDE, convolution.FEW = 1, 10_000  # the product everywhere, to see where it loses
+    convolution.WIDE, convolution.MANY, convolution.FEW = 1, 1, 10_000  # the product everywhere, to see where it loses
     print(f"{'layer':<60}{'kernel':>10}{'product':>10}{'kernel':>10}{'product':>10}")
     for kinds, rows in (
-        ((nn.Conv2d, convolution.Conv2d), TO_ONE_PIXEL),
-        ((nn.ConvTranspose2d, convolution.ConvTranspose2d), FROM_FEW_PIXELS),
+        ((nn.Conv2d, convolution.Conv2d), CONVOLUTIONS),
+        ((nn.ConvTranspose2d, convolution.ConvTranspose2d), TRANSPOSED),
     ):
         for shape, arguments in rows:
             images = torch.rand(shape, requires_grad=True)

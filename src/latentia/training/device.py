@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import sys
 from collections.abc import Iterator
 
 import torch
 
 from latentia.core.errors import UserError
 from latentia.core.launch import launch
+
+# glibc's names for what mallopt sets, and the values that its own adaptation ends at
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+ADAPTED_TRIM, ADAPTED_MMAP = 1 << 26, 1 << 25
+NEVER = (1 << 31) - 1
 
 
 def resolve_device(name: str) -> torch.device:
@@ -90,6 +97,28 @@ def flushed_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(before)
+
+
+@contextlib.contextmanager
+def kept_memory() -> Iterator[None]:
+    """Let the process keep the memory of tensors inside, and give back what is free at the end.
+
+    Each training step allocates the tensors of the step before. The GNU C library returns large ones to the system at once,
+    which then clears every page anew: a tenth of a step's time for a network of 17 million weights. Elsewhere this does
+    nothing.
+    """
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if library is None or not hasattr(library, "mallopt") or not hasattr(library, "malloc_trim"):
+        yield
+        return
+    library.mallopt(TRIM_THRESHOLD, NEVER)
+    library.mallopt(MMAP_THRESHOLD, NEVER)
+    try:
+        yield
+    finally:
+        library.mallopt(TRIM_THRESHOLD, ADAPTED_TRIM)
+        library.mallopt(MMAP_THRESHOLD, ADAPTED_MMAP)
+        library.malloc_trim(ctypes.c_size_t(0))
 
 
 def _flushes() -> bool:

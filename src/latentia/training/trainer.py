@@ -18,7 +18,7 @@ from latentia.data.batches import Batch, Batches
 from latentia.training.average import averaged, copied, update_average
 from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from latentia.training.contract import TrainingObjective
-from latentia.training.device import autocast_dtype, flushed_denormals
+from latentia.training.device import autocast_dtype, flushed_denormals, kept_memory
 from latentia.training.optimizers import build_optimizer
 from latentia.training.progress import ProgressBar
 from latentia.training.recorded import RecordedStep
@@ -386,7 +386,8 @@ class Trainer:
 @contextlib.contextmanager
 def at_work(device: torch.device) -> Iterator[None]:
     """Compute as trainings do inside, and leave the global generators as they were."""
-    with flushed_denormals(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    devices = [device] if device.type == "cuda" else []
+    with flushed_denormals(), kept_memory(), torch.random.fork_rng(devices=devices):
         yield
 
 

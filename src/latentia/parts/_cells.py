@@ -1,0 +1,185 @@
+"""A convolution as one matrix product for each cell of its kernel.
+
+A convolution ties a small map to a large one: cell ``(i, j)`` of the kernel ties the small map's pixel ``(y, x)`` to the large
+one's ``(stride y - pad + i, stride x - pad + j)``, where that is inside. For one cell these are two rectangles of pixels, the
+large one's with gaps. With the cell's weights, a matrix of channels, three sums over the cells are all there is:
+
+    gather      the small map from the large one: a convolution forwards, a transposed one backwards
+    scatter     the large map from the small one: the other way round
+    weigh       the gradient of the weights
+
+Each is linear in both of its arguments, and its derivatives are the other two, so that gradients of gradients come for free.
+Maps come and go as ``[B, C, H, W]``, with channels innermost in memory.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+Pair = tuple[int, int]
+Rectangle = tuple[slice, slice, slice]
+
+
+class Cell(NamedTuple):
+    """One cell of the kernel: its number, and the pixels ``[B, H, W]`` of both maps that it ties together."""
+
+    number: int
+    small: Rectangle
+    large: Rectangle
+
+
+class Cells(NamedTuple):
+    """The cells that meet any pixels, and the two maps' heights and widths."""
+
+    small: Pair
+    large: Pair
+    cells: tuple[Cell, ...]
+
+
+@functools.lru_cache(maxsize=256)
+def cells_of(small: Pair, large: Pair, kernel: Pair, stride: Pair, pads: Pair) -> Cells:
+    """Return what ties a map of height and width ``small`` to one of ``large``."""
+    rows, columns = (
+        [_spans(small[side], large[side], cell, stride[side], pads[side]) for cell in range(kernel[side])]
+        for side in (0, 1)
+    )
+    found = [
+        Cell(i * kernel[1] + j, (slice(None), row[0], column[0]), (slice(None), row[1], column[1]))
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+        if row is not None and column is not None
+    ]
+    return Cells(small, large, tuple(found))
+
+
+def gathered(large: Tensor, weight: Tensor, bias: Tensor | None, cells: Cells) -> Tensor:
+    """Return the small map ``[B, S, h, w]`` of a large one ``[B, L, H, W]``, with weights ``[S, L, i, j]``."""
+    found: Tensor = _apply(_Gather, large, weight, bias, cells)
+    return found
+
+
+def scattered(small: Tensor, weight: Tensor, bias: Tensor | None, cells: Cells) -> Tensor:
+    """Return the large map ``[B, L, H, W]`` of a small one ``[B, S, h, w]``, with weights ``[S, L, i, j]``."""
+    found: Tensor = _apply(_Scatter, small, weight, bias, cells)
+    return found
+
+
+def _spans(small: int, large: int, cell: int, stride: int, pad: int) -> tuple[slice, slice] | None:
+    """Return which of ``small`` pixels a cell ties to which of ``large`` ones along one side; ``None``: none."""
+    first = max(0, -((cell - pad) // stride))
+    last = min(small - 1, (large - 1 + pad - cell) // stride)
+    if last < first:
+        return None
+    start = stride * first - pad + cell
+    return slice(first, last + 1), slice(start, stride * last - pad + cell + 1, stride)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, large: Tensor, weight: Tensor, bias: Tensor | None, cells: Cells) -> Tensor:
+        ctx.save_for_backward(large, weight)
+        ctx.cells = cells
+        source, matrices = _channels_last(large), _matrices(weight)
+        found = _begun(source, cells.small, len(weight), bias)
+        for number, small, of_large in cells.cells:
+            _add_product(found[small], source[of_large], matrices[number].t())
+        return found.permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        large, weight = ctx.saved_tensors
+        needs, cells = ctx.needs_input_grad, ctx.cells
+        gradient = _laid_out(gradient)
+        return (
+            _apply(_Scatter, gradient, weight, None, cells) if needs[0] else None,
+            _apply(_Weigh, gradient, large, weight.shape, cells) if needs[1] else None,
+            gradient.sum((0, 2, 3)) if needs[2] else None,
+            None,
+        )
+
+
+class _Scatter(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, small: Tensor, weight: Tensor, bias: Tensor | None, cells: Cells) -> Tensor:
+        ctx.save_for_backward(small, weight)
+        ctx.cells = cells
+        source, matrices = _channels_last(small), _matrices(weight)
+        found = _begun(source, cells.large, weight.shape[1], bias)
+        for number, of_small, large in cells.cells:
+            _add_product(found[large], source[of_small], matrices[number])
+        return found.permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        small, weight = ctx.saved_tensors
+        needs, cells = ctx.needs_input_grad, ctx.cells
+        gradient = _laid_out(gradient)
+        return (
+            _apply(_Gather, gradient, weight, None, cells) if needs[0] else None,
+            _apply(_Weigh, small, gradient, weight.shape, cells) if needs[1] else None,
+            gradient.sum((0, 2, 3)) if needs[2] else None,
+            None,
+        )
+
+
+class _Weigh(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, small: Tensor, large: Tensor, shape: torch.Size, cells: Cells) -> Tensor:
+        ctx.save_for_backward(small, large)
+        ctx.cells = cells
+        one, other = _channels_last(small), _channels_last(large)
+        found = one.new_zeros(shape[2] * shape[3], shape[0], shape[1])
+        for number, of_small, of_large in cells.cells:
+            torch.mm(_rows(one[of_small]).t(), _rows(other[of_large]), out=found[number])
+        return found.flatten(1).t().contiguous().view(shape)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        small, large = ctx.saved_tensors
+        needs, cells = ctx.needs_input_grad, ctx.cells
+        return (
+            _apply(_Gather, large, gradient, None, cells) if needs[0] else None,
+            _apply(_Scatter, small, gradient, None, cells) if needs[1] else None,
+            None,
+            None,
+        )
+
+
+def _apply(function: Any, *arguments: Any) -> Any:
+    return function.apply(*arguments)  # which PyTorch gives no types
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    """Return ``[B, C, H, W]`` as ``[B, H, W, C]``, contiguous."""
+    return images.permute(0, 2, 3, 1).contiguous()
+
+
+def _laid_out(images: Tensor) -> Tensor:
+    """Return ``[B, C, H, W]`` with channels innermost in memory, so that what follows need not do so twice."""
+    return _channels_last(images).permute(0, 3, 1, 2)
+
+
+def _matrices(weight: Tensor) -> Tensor:
+    """Return weights ``[S, L, i, j]`` as one matrix ``[S, L]`` for each cell."""
+    return weight.reshape(-1, weight.shape[2] * weight.shape[3]).t().contiguous().view(-1, *weight.shape[:2])
+
+
+def _begun(source: Tensor, size: Pair, channels: int, bias: Tensor | None) -> Tensor:
+    shape = (len(source), *size, channels)
+    return source.new_zeros(shape) if bias is None else bias.expand(shape).contiguous()
+
+
+def _add_product(place: Tensor, rows: Tensor, matrix: Tensor) -> None:
+    """Add ``rows @ matrix`` to the rectangle ``place``, in place."""
+    if place.is_contiguous():
+        _rows(place).addmm_(_rows(rows), matrix)
+    else:
+        place += torch.mm(_rows(rows), matrix).view(place.shape)
+
+
+def _rows(images: Tensor) -> Tensor:
+    return images.reshape(-1, images.shape[-1])
