@@ -6,12 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import tempfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,48 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.atomic import MARK, storage_errors, write_json
-from latentia.core.cores import cores
-from latentia.core.errors import LatentiaError
-
-IN_PROCESS = 300  # files up to which worker processes are not worth their start
-
-
-def map_files(
-    function: Callable[..., Any],
-    jobs: Sequence[tuple[Any, ...]],
-    *,
-    title: str,
-    quiet: bool,
-    processes: int | None = None,
-) -> list[Any]:
-    """Return ``function(*job)`` for all jobs, in order, in as many processes as there are cores, with a progress bar."""
-    from latentia.core.bars import tqdm
-
-    processes = processes or cores()
-    bar = tqdm(total=len(jobs), desc=title, unit=" files", disable=quiet or len(jobs) < IN_PROCESS, leave=False)
-    with bar:
-        if len(jobs) < IN_PROCESS or processes == 1:
-            results = []
-            for job in jobs:
-                results.append(function(*job))
-                bar.update()
-            return results
-        chunk = max(1, min(256, len(jobs) // (processes * 8)))
-        with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_ignore_interrupts) as pool:
-            results = []
-            try:
-                for result in pool.map(_call, [(function, job) for job in jobs], chunksize=chunk):
-                    results.append(result)
-                    bar.update()
-            except BrokenProcessPool:
-                raise LatentiaError(
-                    f"a process that was {title} has ended before its time (killed, or out of memory?), so nothing was kept of "
-                    "them: start again, with more free memory or a smaller --size"
-                ) from None
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-            return results
 
 
 def entry_key(content: Any) -> str:
@@ -68,9 +22,9 @@ def entry_key(content: Any) -> str:
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def stamp(path: Path) -> str:
+def stamp(path: str | Path) -> str:
     """Return what changes when a file does: its size, its time and its place on the disk."""
-    status = path.stat()
+    status = os.stat(path)  # noqa: PTH116  (a Path for each of many files takes longer than the question)
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
 
 
@@ -139,11 +93,3 @@ def _remove_old_leftovers(folder: Path) -> None:
     for leftover in folder.glob(f"*{MARK}*"):
         if time.time() - leftover.stat().st_mtime > 86_400:
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
-
-
-def _call(job: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
-    return job[0](*job[1])

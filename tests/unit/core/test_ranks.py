@@ -11,12 +11,11 @@ import pytest
 import torch
 
 from latentia.cli.main import cli
-from latentia.core.errors import LatentiaError, Lost, UserError
+from latentia.core.errors import Lost, UserError
 from latentia.core.launch import ALONE, Launch, launch
 from latentia.core.meeting import meet
 from latentia.core.ranks import computed, join, lead, one_first, own, whole
 from latentia.data.batches import Batches
-from latentia.data.cache import IN_PROCESS, map_files
 from latentia.data.imageset import from_array
 from latentia.training.device import resolve_device
 from latentia.training.signals import StopSignals
@@ -106,12 +105,6 @@ def test_who_has_lost_the_others_is_not_ended_before_it_tells() -> None:
     finally:
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGINT, before[1])
-
-
-def test_a_killed_reader_ends_in_a_sentence() -> None:
-    jobs = [(signal.SIGKILL,)] * IN_PROCESS
-    with pytest.raises(LatentiaError, match=r"has ended before its time \(killed, or out of memory\?\).*start again"):
-        map_files(signal.raise_signal, jobs, title="reading", quiet=True, processes=2)
 
 
 def test_processes_of_one_start_find_one_another_and_nobody_of_an_earlier_one() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import latentia.data.cache as cache
+import latentia.data.helpers as helpers
 from latentia import load
 from latentia.core.errors import StorageError, UserError
 from latentia.data.restore import restore, save_images
@@ -192,7 +192,7 @@ def test_a_changed_file_is_decoded_again(image_folder: Path) -> None:
 def test_worker_processes_give_the_same_pixels(image_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = load(image_folder).pixels.copy()
     shutil.rmtree(os.environ["LATENTIA_CACHE"])
-    monkeypatch.setattr(cache, "IN_PROCESS", 1)
+    monkeypatch.setattr(helpers, "IN_PROCESS", 1)
     assert (load(image_folder, quiet=True).pixels == alone).all()
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+import operator
+import os
 import re
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,16 +14,20 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from latentia.core.atomic import storage_errors, write_json
+from latentia.core.atomic import storage_errors, write_bytes
 from latentia.core.errors import UserError
-from latentia.data.cache import entry_key, map_files, read_entry, stamp, write_entry
+from latentia.data.cache import entry_key, read_entry, stamp, write_entry
 from latentia.data.decode import LAYOUTS, Header, common_layout, common_size, decode, dtype_of, probe
+from latentia.data.helpers import Helpers, map_files
 from latentia.data.imageset import Geometry, ImageSet
 from latentia.data.source import ReadOptions, Source
 from latentia.data.splits import PARTS
 
 CACHE_VERSION = 1
 TOGETHER = 2**28  # bytes of pixels that are decoded before they are written
+INDEX_VERSION = 2
+NUMBERS = re.compile(r"(\d+)")
+FIELDS = tuple(field.name for field in dataclasses.fields(Header))
 NAMED = 3  # so many skipped files are named, the others counted
 
 
@@ -46,13 +53,20 @@ class Folder(Source):
 
     def read(self, location: str, part: str, options: ReadOptions) -> ImageSet:
         """Return the images of one part."""
-        files = self.files(location, part, options)
         offset = {"train": 0, "validation": 20_000_000, "test": 10_000_000}.get(part, 0)
-        images = _images(files, options)
+        with Helpers() as helpers:
+            files = self.files(location, part, options, helpers)
+            images = _images(files, options, helpers)
         return dataclasses.replace(images, source=location, split=part, ids=images.ids + offset)
 
-    def files(self, location: str, part: str, options: ReadOptions) -> Files:
-        """Return the files of one part, and what their images are to be brought to; no pixels are kept."""
+    def files(self, location: str, part: str, options: ReadOptions, helpers: Helpers | None = None) -> Files:
+        """Return the files of one part, and what their images are to be brought to; no pixels are kept.
+
+        ``helpers`` work on them; without, processes of their own.
+        """
+        if helpers is None:
+            with Helpers() as helpers:
+                return self.files(location, part, options, helpers)
         options.check_policy()
         root = Path(location)
         place = root if part == "all" else _part_folder(root, part)
@@ -60,7 +74,11 @@ class Folder(Source):
         names = _list(place)
         if not names:
             raise UserError(f"the folder {str(place)!r} is empty: it holds no files")
-        headers = _headers(place, names, options)
+        index = options.cache_dir / "headers" / f"{entry_key([str(place.resolve()), INDEX_VERSION])}.json"
+        known = _known(index)
+        helpers.begin(len(names) - len(known))  # now, so that they are ready when there is something to do
+        names.sort(key=_natural)
+        headers = _headers(place, names, index, known, options.quiet, helpers)
         good = [(name, header) for name, header in zip(names, headers, strict=True) if not header.problem]
         bad = [(name, header) for name, header in zip(names, headers, strict=True) if header.problem]
         if not good and any(name.endswith(".tar") for name in names):
@@ -123,49 +141,60 @@ def _part_folder(root: Path, part: str) -> Path | None:
 
 
 def _list(place: Path) -> list[str]:
-    try:
-        files = [path for path in place.rglob("*") if path.is_file()]
-    except PermissionError as error:
-        raise UserError(f"the folder {str(place)!r} may not be read: {error}") from None
-    names = [path.relative_to(place).as_posix() for path in files]
-    shown = [name for name in names if not any(piece.startswith(".") for piece in name.split("/"))]
-    return sorted(shown, key=_natural)
+    """Return the names of the files below a folder, hidden ones apart; what may not be read inside is passed over."""
+    names, folders = [], [""]
+    while folders:
+        inside = folders.pop()
+        try:
+            with os.scandir(place / inside) as entries:
+                seen = [entry for entry in entries if not entry.name.startswith(".")]
+        except PermissionError as error:
+            if not inside:
+                raise UserError(f"the folder {str(place)!r} may not be read: {error}") from None
+            continue
+        names += [inside + entry.name for entry in seen if entry.is_file()]
+        folders += [f"{inside}{entry.name}/" for entry in seen if entry.is_dir(follow_symlinks=False)]
+    return names
 
 
 def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    pieces = re.split(r"(\d+)", name.lower())
+    pieces = NUMBERS.split(name.lower())
     return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces if piece], name
 
 
-def _headers(place: Path, names: list[str], options: ReadOptions) -> list[Header]:
-    """Return the header of every file; unchanged files (path, size, time) are not opened again."""
-    import json
-
-    index_path = options.cache_dir / "headers" / f"{entry_key([str(place.resolve()), CACHE_VERSION])}.json"
+def _known(index: Path) -> dict[str, list[Any]]:
+    """Return what an earlier look found: the stamp and the header of each file."""
     try:
-        known = json.loads(index_path.read_text(encoding="utf-8"))
+        known: dict[str, list[Any]] = json.loads(index.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        known = {}
-    stamps = {name: stamp(place / name) for name in names}
+        return {}
+    return known
+
+
+def _headers(
+    place: Path, names: list[str], index: Path, known: dict[str, list[Any]], quiet: bool, helpers: Helpers
+) -> list[Header]:
+    """Return the header of every file; unchanged files (path, size, time) are not opened again."""
+    stamps = {name: stamp(f"{place}/{name}") for name in names}
     changed = [name for name in names if known.get(name, [None])[0] != stamps[name]]
-    found = map_files(probe, [(str(place / name),) for name in changed], title="reading headers", quiet=options.quiet)
+    jobs = [(f"{place}/{name}",) for name in changed]
+    found = map_files(probe, jobs, title="reading headers", quiet=quiet, helpers=helpers)
     fresh = dict(zip(changed, found, strict=True))
-    headers = [fresh[name] if name in fresh else Header(**known[name][1]) for name in names]
+    headers = [fresh[name] if name in fresh else Header(*known[name][1:]) for name in names]
     if changed or len(known) != len(names):
-        with storage_errors(index_path):
-            index_path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(
-            index_path,
-            {name: [stamps[name], dataclasses.asdict(header)] for name, header in zip(names, headers, strict=True)},
-        )
+        with storage_errors(index):
+            index.parent.mkdir(parents=True, exist_ok=True)
+        values = operator.attrgetter(*FIELDS)
+        rows = {name: [stamps[name], *values(header)] for name, header in zip(names, headers, strict=True)}
+        write_bytes(index, json.dumps(rows).encode())
     return headers
 
 
-def _images(files: Files, options: ReadOptions) -> ImageSet:
+def _images(files: Files, options: ReadOptions, helpers: Helpers) -> ImageSet:
     folder, key, good = options.cache_dir / "folders", files.key, files.good
     entry = read_entry(folder, key)
     if entry is None:
-        _fill(folder, key, files, options)
+        _fill(folder, key, files, options, helpers)
         entry = read_entry(folder, key)
     if entry is None:
         raise UserError(f"the cache entry {folder / key} cannot be read: delete it and try again")
@@ -201,16 +230,17 @@ def _choose_size(sizes: list[tuple[int, int]], options: ReadOptions) -> tuple[tu
     return size, policy, note
 
 
-def _fill(folder: Path, key: str, files: Files, options: ReadOptions) -> None:
+def _fill(folder: Path, key: str, files: Files, options: ReadOptions, helpers: Helpers) -> None:
     good = files.good
-    # images whose pixels stand in memory at once: many small ones, as each block starts worker processes of its own
+    # images whose pixels stand in memory at once
     block = max(256, TOGETHER // (math.prod(files.shape) * np.dtype(files.dtype).itemsize))
 
     def fill(pixels: npt.NDArray[Any]) -> None:
         for start in range(0, len(good), block):
             names = [name for name, _ in good[start : start + block]]
-            jobs = [(str(files.place / name), files.layout, files.size, files.policy) for name in names]
-            done = map_files(decode, jobs, title=f"decoding {start:,}+ of {len(good):,}", quiet=options.quiet)
+            jobs = [(f"{files.place}/{name}", files.layout, files.size, files.policy) for name in names]
+            title = f"decoding {start:,}+ of {len(good):,}"
+            done = map_files(decode, jobs, title=title, quiet=options.quiet, helpers=helpers)
             pixels[start : start + len(jobs)] = np.stack(done)
 
     write_entry(folder, key, (len(good), *files.shape), files.dtype, {"layout": files.layout}, fill)
