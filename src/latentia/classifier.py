@@ -66,6 +66,11 @@ class Classifier(nn.Module):
         return self.autoencoder.format
 
     @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """What maps tensors to tensors and does nearly all arithmetic: encoder, decoder and head."""
+        return *self.autoencoder.networks, self.head
+
+    @property
     def code_shape(self) -> tuple[int, ...]:
         """``(K,)``: the answer is a vector, so the images' size is fixed."""
         return (len(self.classes),)

@@ -96,6 +96,11 @@ class Autoencoder(nn.Module):
         """The number of values in one code."""
         return math.prod(self.code_shape)
 
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """What maps tensors to tensors and does nearly all arithmetic: encoder and decoder."""
+        return self.encoder, self.decoder
+
     def forward(self, images: Tensor) -> Tensor:
         """Return the reconstruction of ``images``: same shape, in [0, 1]; deterministic."""
         return self.decode(self.encode(images).z, (images.shape[-2], images.shape[-1]))

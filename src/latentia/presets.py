@@ -54,6 +54,13 @@ PRESETS: dict[str, Preset] = {
     "denoising-cae": Preset(
         "denoising autoencoder with a small vector code, for features (Vincent et al. 2010)", corruption="mask:p=0.5"
     ),
+    "warp-cae": Preset(
+        "restores images that were bent, turned and shifted, so its code holds what stays: for features and clusters (ours, "
+        "after Vincent et al. 2010)",
+        bottleneck="deterministic:latent_dim=64",
+        corruption="warp",
+        optimizer="muon",
+    ),
     "mae": Preset(
         "masked patches to fill in, after He et al. 2022; loss on all pixels (theirs: --target changed)",
         bottleneck="deterministic:latent_dim=32,spatial=true",

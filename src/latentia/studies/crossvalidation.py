@@ -110,7 +110,7 @@ def crossvalidate(
             raise UserError(f"{name} is {value}, but it must be {least} or more")
     check_backend(backend, scheduler)
     if stack:
-        check_place(jobs, backend)
+        check_place(jobs, backend, compiled=settings.compile)
     pool = gather_pool(data, split_seed=split_seed, quiet=quiet, **data_options)
     if stack:
         check_design(chosen, pool)

@@ -25,8 +25,10 @@ from latentia.training.trainer import Trainer, at_work
 FEW = 4  # images a member, with which it is found out whether networks can be stacked
 
 
-def check_place(jobs: int, backend: str) -> None:
-    """Raise a :class:`UserError` where stacked folds are asked to run elsewhere than in this process."""
+def check_place(jobs: int, backend: str, *, compiled: bool = False) -> None:
+    """Raise a :class:`UserError` where stacked folds are asked to run elsewhere than in this process, or compiled."""
+    if compiled:
+        raise UserError("stacked folds cannot be compiled: leave --stack or --compile out")
     if jobs > 1 or backend != "auto":
         asked = f"{jobs} jobs" if jobs > 1 else f"the backend {backend}"
         raise UserError(f"stacked folds are trained in this process, not by {asked}: leave one of the two out")

@@ -17,6 +17,7 @@ from latentia.core.ranks import Ranks, sharing
 from latentia.data.batches import Batch, Batches
 from latentia.training.average import averaged, copied, update_average
 from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from latentia.training.compiled import CompiledNetworks, used
 from latentia.training.contract import TrainingObjective
 from latentia.training.device import autocast_dtype, flushed_denormals, kept_memory
 from latentia.training.optimizers import build_optimizer
@@ -85,6 +86,7 @@ class Trainer:
         if settings.tensorboard:
             need_tensorboard()  # before a folder is made
         self._autocast = autocast_dtype(device, settings.precision)
+        self._networks = CompiledNetworks(self.module) if settings.compile else None
         self.record_anew()
         self.team = None if ranks is None else Team(ranks, self._trained())
 
@@ -217,7 +219,7 @@ class Trainer:
 
     def _pass(self, batch: Batch, noise: Noise, share: float = 1.0) -> Terms:
         with self._shared(batch):
-            with self.precision():
+            with self.precision(), used(self._networks, len(batch) == self.train.batch_size):
                 terms = self.objective(self.module, batch.pixels, batch.labels, noise, share)
             # of several processes, each has its share of the mean over the images of all
             loss = terms["loss"].mean() if self.team is None else terms["loss"][: batch.counted].sum() / len(batch)

@@ -8,7 +8,7 @@ import torch
 
 from latentia.core.errors import UserError
 from latentia.core.noise import Noise
-from latentia.parts import CORRUPTIONS
+from latentia.parts import AUGMENTATIONS, CORRUPTIONS
 
 COUNT = 400
 PIXELS = 0.25 + 0.5 * Noise(0, torch.arange(COUNT), "pixels").uniform(3, 13, 10)
@@ -107,9 +107,20 @@ def test_chain_applies_its_steps_in_order():
     assert torch.equal(mask, first | second)
 
 
+def test_warp_moves_pixels_as_its_augmentations_do_and_images_each_their_own_way():
+    still, changed = corrupt("warp:steps=shift:reach=0")
+    assert torch.allclose(still, PIXELS, atol=1e-5) and bool(changed.all())
+    moved, _ = corrupt("warp:steps=rotation+shift")
+    own = Noise(0, torch.arange(COUNT), "corruption")
+    assert torch.equal(moved, AUGMENTATIONS.make("chain:steps=rotation+shift")(PIXELS, own))
+    alike, _ = corrupt("warp", PIXELS[:1].expand(3, -1, -1, -1))
+    assert not torch.equal(alike[0], alike[1]) and not torch.equal(alike[1], alike[2])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("warp:steps=fog", "there is no augmentation called 'fog'"),
         ("blocks:low=0.6", "blocks.low is 0.6, but it must be above 0 and at most high"),
         ("patches:size=0", "patches.size is 0, but it must be at least 1"),
         ("gaussian:sigma=-1", "gaussian.sigma is -1.0, but it must be 0 or more"),
