@@ -172,3 +172,13 @@ def test_clustering_keeps_what_it_measured(recipe, tmp_path, capsys):
     assert again.rows[:3] == rows.rows, "what was measured is not measured again"
     assert [row["preset"] for row in again.rows] == ["cae"] * 3 + ["warp-cae"] * 3
     assert "warp-cae, communities (default)" in capsys.readouterr().out
+
+
+def test_linear_probe_reads_more_from_codes_than_chance(recipe, tmp_path, capsys):
+    module = recipe("linear_probe")
+    module.QUICK[1] = "2"
+    rows = module.main("digits", ["pixels", "pca-256", "warp-cae"], [0], images=400, output=tmp_path / "probe.json")
+    assert [row["row"] for row in rows.rows] == ["pixels", "pca-256", "warp-cae"]
+    assert [row["numbers"] for row in rows.rows] == [64, 64, 256]
+    assert all(row["accuracy"] > 0.5 for row in rows.rows) and rows.rows[2]["seconds"] > 0
+    assert "| warp-cae | 256 |" in capsys.readouterr().out

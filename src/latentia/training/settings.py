@@ -40,7 +40,8 @@ class TrainSettings(Spec):
         "auto", "auto: on a GPU a step is recorded once and replayed (CUDA graph), where it can be; off: never"
     )
     compile: bool = option(
-        False, "let PyTorch's compiler make kernels of the networks: a minute or so before the first step, faster ones after"
+        False,
+        "let PyTorch's compiler make kernels of the networks: a minute or so before the first step, faster ones after",
     )
     checkpoint_seconds: float = option(60.0, "how often, within an epoch, the state to resume from is saved")
 

@@ -58,5 +58,8 @@ def test_what_cannot_be_compiled_is_told_in_one_sentence(monkeypatch: pytest.Mon
     networks = CompiledNetworks(model)
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
-    with pytest.raises(UserError, match="the networks cannot be compiled here: .*leave --compile out"), networks.in_use():
+    with (
+        pytest.raises(UserError, match=r"the networks cannot be compiled here: .*leave --compile out"),
+        networks.in_use(),
+    ):
         model(torch.rand(5, 1, 8, 8))
