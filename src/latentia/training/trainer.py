@@ -366,9 +366,7 @@ class Trainer:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     def _shared(self, batch: Batch) -> contextlib.AbstractContextManager[Any]:
-        if self.team is None:
-            return contextlib.nullcontext()
-        return sharing(self.team.ranks, len(batch))
+        return contextlib.nullcontext() if self.team is None else sharing(self.team.ranks, len(batch))
 
     def precision(self) -> contextlib.AbstractContextManager[Any]:
         """Return what a forward pass is computed in."""
