@@ -58,13 +58,13 @@ def cells_of(small: Pair, large: Pair, kernel: Pair, stride: Pair, pads: Pair) -
 
 def gathered(large: Tensor, weight: Tensor, bias: Tensor | None, cells: Cells) -> Tensor:
     """Return the small map ``[B, S, h, w]`` of a large one ``[B, L, H, W]``, with weights ``[S, L, i, j]``."""
-    found: Tensor = _apply(_Gather, large, weight, bias, cells)
+    found: Tensor = _apply(_Tie, large, weight, bias, cells, True)
     return found
 
 
 def scattered(small: Tensor, weight: Tensor, bias: Tensor | None, cells: Cells) -> Tensor:
     """Return the large map ``[B, L, H, W]`` of a small one ``[B, S, h, w]``, with weights ``[S, L, i, j]``."""
-    found: Tensor = _apply(_Scatter, small, weight, bias, cells)
+    found: Tensor = _apply(_Tie, small, weight, bias, cells, False)
     return found
 
 
@@ -78,50 +78,34 @@ def _spans(small: int, large: int, cell: int, stride: int, pad: int) -> tuple[sl
     return slice(first, last + 1), slice(start, stride * last - pad + cell + 1, stride)
 
 
-class _Gather(torch.autograd.Function):
+class _Tie(torch.autograd.Function):
+    """One map from the other: ``gather`` makes the small one, else the large one is made."""
+
     @staticmethod
-    def forward(ctx: Any, large: Tensor, weight: Tensor, bias: Tensor | None, cells: Cells) -> Tensor:
-        ctx.save_for_backward(large, weight)
-        ctx.cells = cells
-        source, matrices = _channels_last(large), _matrices(weight)
-        found = _begun(source, cells.small, len(weight), bias)
-        for number, small, of_large in cells.cells:
-            _add_product(found[small], source[of_large], matrices[number].t())
+    def forward(ctx: Any, source: Tensor, weight: Tensor, bias: Tensor | None, cells: Cells, gather: bool) -> Tensor:
+        ctx.save_for_backward(source, weight)
+        ctx.cells, ctx.gather = cells, gather
+        pixels, matrices = _channels_last(source), _matrices(weight)
+        size, channels = (cells.small, weight.shape[0]) if gather else (cells.large, weight.shape[1])
+        found = _begun(pixels, size, channels, bias)
+        for number, small, large in cells.cells:
+            if gather:
+                _add_product(found[small], pixels[large], matrices[number].t())
+            else:
+                _add_product(found[large], pixels[small], matrices[number])
         return found.permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        large, weight = ctx.saved_tensors
+        source, weight = ctx.saved_tensors
         needs, cells = ctx.needs_input_grad, ctx.cells
         gradient = _laid_out(gradient)
+        maps = (gradient, source) if ctx.gather else (source, gradient)
         return (
-            _apply(_Scatter, gradient, weight, None, cells) if needs[0] else None,
-            _apply(_Weigh, gradient, large, weight.shape, cells) if needs[1] else None,
+            _apply(_Tie, gradient, weight, None, cells, not ctx.gather) if needs[0] else None,
+            _apply(_Weigh, *maps, weight.shape, cells) if needs[1] else None,
             gradient.sum((0, 2, 3)) if needs[2] else None,
             None,
-        )
-
-
-class _Scatter(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, small: Tensor, weight: Tensor, bias: Tensor | None, cells: Cells) -> Tensor:
-        ctx.save_for_backward(small, weight)
-        ctx.cells = cells
-        source, matrices = _channels_last(small), _matrices(weight)
-        found = _begun(source, cells.large, weight.shape[1], bias)
-        for number, of_small, large in cells.cells:
-            _add_product(found[large], source[of_small], matrices[number])
-        return found.permute(0, 3, 1, 2)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
-        small, weight = ctx.saved_tensors
-        needs, cells = ctx.needs_input_grad, ctx.cells
-        gradient = _laid_out(gradient)
-        return (
-            _apply(_Gather, gradient, weight, None, cells) if needs[0] else None,
-            _apply(_Weigh, small, gradient, weight.shape, cells) if needs[1] else None,
-            gradient.sum((0, 2, 3)) if needs[2] else None,
             None,
         )
 
@@ -142,8 +126,8 @@ class _Weigh(torch.autograd.Function):
         small, large = ctx.saved_tensors
         needs, cells = ctx.needs_input_grad, ctx.cells
         return (
-            _apply(_Gather, large, gradient, None, cells) if needs[0] else None,
-            _apply(_Scatter, small, gradient, None, cells) if needs[1] else None,
+            _apply(_Tie, large, gradient, None, cells, True) if needs[0] else None,
+            _apply(_Tie, small, gradient, None, cells, False) if needs[1] else None,
             None,
             None,
         )
