@@ -20,6 +20,7 @@ from latentia.core.errors import Elsewhere, LatentiaError, Lost, UserError, near
 from latentia.core.launch import launch
 
 COMMANDS = "latentia.cli.commands"
+WHOLE = 500  # letters that a command's first sentence may have
 
 
 class Commands(click.Group):
@@ -38,6 +39,14 @@ class Commands(click.Group):
         command = importlib.import_module(f"{COMMANDS}.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # a developer's mistake: each file holds one
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the whole first sentence of every command, on as many lines as it takes."""
+        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, own.get_short_help_str(WHOLE)) for name, own in found.items() if own is not None]
+            )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -61,8 +70,8 @@ def cli() -> None:
 
     DATA is a name (digits, mnist, fashion-mnist, kmnist, emnist, cifar10), a folder of images, an .npy or .npz file, or
     wds:FOLDER, the shards in it, or hf:OWNER/NAME, a data set of Hugging Face that streams.
-    RUN is a run folder, such as runs/0001-mnist-cae. Your data and your weights are yours: nothing leaves this machine
-    unless you push it.
+    RUN is a run folder, such as runs/0001-mnist-cae: begin with latentia train DATA. Each command tells more of itself by --help.
+    Your data and your weights are yours: nothing leaves this machine unless you push it.
     """
 
 
