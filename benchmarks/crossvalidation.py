@@ -9,7 +9,8 @@ Each round runs two commands as processes of their own, in turn (the order chang
 
 Time is wall-clock from process start to end, with duplicates searched, folds judged and no final model. Memory is the
 largest sum, over the command's process tree, of the proportional set size (/proc/PID/smaps_rollup: a page that n
-processes share counts 1/n in each), looked at every two seconds: ten times a second took a sixth of a core. Writes ``benchmarks/results/crossvalidation.json``.
+processes share counts 1/n in each), looked at every two seconds: ten times a second took a sixth of a core. Writes
+``benchmarks/results/crossvalidation.json``.
 """
 
 from __future__ import annotations
