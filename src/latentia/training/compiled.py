@@ -16,6 +16,8 @@ from torch import nn
 
 from latentia.core.errors import UserError
 
+SMALL = 8  # numbers with which it is found out whether anything can be compiled
+
 
 class CompiledNetworks:
     """The networks of ``module``, compiled at their first use.
@@ -24,13 +26,15 @@ class CompiledNetworks:
         module: whose attribute ``networks`` names them: what maps tensors to tensors and does nearly all arithmetic.
 
     Raises:
-        UserError: the module names none.
+        UserError: the module names none, or nothing can be compiled here, for want of a C++ compiler, say.
     """
 
     def __init__(self, module: nn.Module) -> None:
         networks: tuple[nn.Module, ...] = getattr(module, "networks", ())
         if not networks:
             raise UserError(f"a {type(module).__name__} names no networks to compile: leave --compile out")
+        with _told():  # of something small, so that it is known before a folder is made
+            torch.compile(torch.nn.functional.silu)(torch.zeros(SMALL, device=next(module.parameters()).device))
         self._plain: list[tuple[Any, Any]] = [(network, torch.compile(network.forward)) for network in networks]
 
     @contextlib.contextmanager
@@ -38,18 +42,29 @@ class CompiledNetworks:
         """Let the networks compute as compiled inside.
 
         Raises:
-            UserError: nothing can be compiled here, for want of a C++ compiler, say.
+            UserError: one of them cannot be compiled.
         """
         for network, compiled in self._plain:
             network.forward = compiled
         try:
-            yield
-        except torch._dynamo.exc.BackendCompilerFailed as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"the networks cannot be compiled here: {reason}; leave --compile out") from None
+            with _told():
+                yield
         finally:
             for network, _ in self._plain:
                 del network.forward
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn what the compiler raises into one sentence."""
+    try:
+        yield
+    except torch._dynamo.exc.BackendCompilerFailed as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"the networks cannot be compiled here: {reason}; leave --compile out (of a run that was begun with it: write "
+            '"compile": false into its run.json)'
+        ) from None
 
 
 def used(networks: CompiledNetworks | None, full: bool) -> contextlib.AbstractContextManager[None]:
