@@ -41,7 +41,7 @@ class TrainSettings(Spec):
     )
     compile: bool = option(
         False,
-        "let PyTorch's compiler make kernels of the networks: the first step waits for it, later ones are faster in deep networks",
+        "let PyTorch's compiler make kernels of the networks: the first step waits, later ones are faster in deep networks",
     )
     checkpoint_seconds: float = option(60.0, "how often, within an epoch, the state to resume from is saved")
 
