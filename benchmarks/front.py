@@ -43,6 +43,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "residual 16-64": {"encoder": "residual"},
 }
 DEFAULT = "16-64"
+BELOW = ("32-128",)  # whose name is written below the point, for another's is above
 
 
 def errors(images: ImageSet, validation: ImageSet, epochs: int, seed: int) -> dict[str, float]:
@@ -101,7 +102,7 @@ def draw(rows: dict[str, dict[str, float]], settings: dict[str, Any]) -> Figure:
             axes.hlines(own["mse"], own["low"], own["high"], color=colour, linewidth=1.2)
             axes.plot(own["rate"], own["mse"], "D" if name == DEFAULT else "o", color=colour, markersize=6)
             axes.annotate(
-                name + (" (default)" if name == DEFAULT else ""), (own["rate"], own["mse"]), (5, 5),
+                name + (" (default)" if name == DEFAULT else ""), (own["rate"], own["mse"]), (5, -12 if name in BELOW else 5),
                 textcoords="offset points", fontsize=8,
             )  # fmt: skip
         axes.set_xscale("log")

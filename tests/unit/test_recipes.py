@@ -169,10 +169,9 @@ def test_clustering_keeps_what_it_measured(recipe, tmp_path, capsys):
     assert {row["way"] for row in rows.rows} == {module.DEFAULT, "k-means on pixels", "k-means on PCA (50)"}
     own, pixels, _ = rows.rows
     assert own["clusters"] >= 7 and own["nmi"] > pixels["nmi"]
-    again = module.main("digits", "train", ["cae", "warp-cae"], seeds=[0], **common)
-    assert again.rows[:3] == rows.rows, "what was measured is not measured again"
-    assert [row["preset"] for row in again.rows] == ["cae"] * 3 + ["warp-cae"] * 3
-    assert "warp-cae, communities (default)" in capsys.readouterr().out
+    again = module.main("digits", "train", ["cae"], seeds=[0], **common)
+    assert again.rows == rows.rows, "what was measured is not measured again"
+    assert "cae, communities (default)" in capsys.readouterr().out
 
 
 def test_linear_probe_reads_more_from_codes_than_chance(recipe, tmp_path, capsys):
