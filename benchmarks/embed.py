@@ -5,14 +5,13 @@
 
 Speed: the whole of `write_codes` from a memory-mapped uint8 file of 28x28 images, against `encode` on a batch that stays where
 it is, in turn, so that a machine whose speed drifts drifts for both. Memory: the peak of a fresh process for each number of
-images (`ru_maxrss`, mapped pages included). Written to ``benchmarks/results/embed.json``.
+images (`VmHWM`, mapped pages included). Written to ``benchmarks/results/embed.json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -57,10 +56,15 @@ def child(path: Path) -> None:
     model, images = built(path)
     with torch.inference_mode():
         model.encode(torch.zeros(BATCH, 1, 28, 28))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    before = peak()
     write_codes(model, images, path.with_name("codes.npy"))
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"before_mib": before, "peak_mib": after}))
+    print(json.dumps({"before_mib": before, "peak_mib": peak()}))
+
+
+def peak() -> int:
+    """Return the most memory that this process has held, in MiB (`ru_maxrss` would begin at what its parent held)."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) // 1024
 
 
 def speed(path: Path, rounds: int) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Batches: from stored pixels to float32 in [0, 1] on the device, by index, without a worker process between.
 
 Pixels that are in memory are gathered there (on the GPU when they fit); memory-mapped ones are read by a thread that runs
-one batch ahead. The order of an epoch is a pure function of (seed, epoch).
+ahead. The order of an epoch is a pure function of (seed, epoch).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.data.rows import is_on_disk
 
 GPU_SHARE = 0.5  # of the free memory that resident pixels may take
+AT_ONCE = 2**22  # bytes that are read ahead from a file in its own order
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,8 +81,8 @@ class Batches:
         self.batch_size, self.seed = batch_size, seed
         self.device = torch.device(device)
         self.ids = torch.from_numpy(np.ascontiguousarray(images.ids))
-        labels = images.labels if images.labels is not None else np.full(len(images), -1, dtype=np.int64)
-        self.labels = torch.from_numpy(np.ascontiguousarray(labels))
+        unlabelled = torch.full((1,), -1).expand(len(images))  # one number, however many images
+        self.labels = unlabelled if images.labels is None else torch.from_numpy(np.ascontiguousarray(images.labels))
         self.home = torch.device("cpu")  # where pixels, labels and ids lie, and batches are gathered
         self._gather = self._choose_gather()
 
@@ -155,27 +156,33 @@ class Batches:
     def _from_disk(self, batches: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, Tensor]]:
         pixels: Any = self.images.pixels
         in_order = self.seed is None and hasattr(mmap, "MADV_DONTNEED") and getattr(pixels, "mode", "") == "r"
+        # batches that are read at once: where they lie side by side the reader seldom gets in the way of what computes
+        alone = in_order and self.place == ALONE
+        count = max(1, AT_ONCE // max(1, self.batch_size * pixels[:1].nbytes)) if alone else 1
 
-        def read(chosen: Tensor) -> Tensor:
-            places = chosen.numpy()
+        def read(some: tuple[Tensor, ...]) -> list[Tensor]:
             if in_order:
-                rows = np.array(pixels[places[0] : places[-1] + 1])
+                first = int(some[0][0])
+                together = as_tensor(np.array(pixels[first : int(some[-1][-1]) + 1]))
                 # what was read is not read again: without this the whole file would stand in memory at the end
                 pixels._mmap.madvise(mmap.MADV_DONTNEED)
-                return as_tensor(rows)
+                return [together[int(chosen[0]) - first : int(chosen[-1]) + 1 - first] for chosen in some]
             # in rising order the disk reads forwards; then back to the order that was asked for
+            places = some[0].numpy()
             order = np.argsort(places)
-            rows = np.empty((len(chosen), *pixels.shape[1:]), dtype=pixels.dtype)
+            rows = np.empty((len(places), *pixels.shape[1:]), dtype=pixels.dtype)
             rows[order] = pixels[places[order]]
-            return as_tensor(rows)
+            return [as_tensor(rows)]
 
+        pieces = [batches[start : start + count] for start in range(0, len(batches), count)]
         with ThreadPoolExecutor(max_workers=1) as reader:
-            ahead = reader.submit(read, batches[0]) if batches else None
-            for position, chosen in enumerate(batches):
-                assert ahead is not None  # a developer's invariant: there is a batch, so it was asked for
-                stored = ahead.result()
-                ahead = reader.submit(read, batches[position + 1]) if position + 1 < len(batches) else None
-                yield chosen, stored.to(self.device, non_blocking=True)
+            ahead = reader.submit(read, pieces[0]) if pieces else None
+            for position, some in enumerate(pieces):
+                assert ahead is not None  # a developer's invariant: there is a piece, so it was asked for
+                read_ones = ahead.result()
+                ahead = reader.submit(read, pieces[position + 1]) if position + 1 < len(pieces) else None
+                for chosen, stored in zip(some, read_ones, strict=True):
+                    yield chosen, stored.to(self.device, non_blocking=True)
 
 
 def as_tensor(pixels: npt.NDArray[Any]) -> Tensor:

@@ -253,11 +253,14 @@ class Numbers(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(self._count))]
+            return [str(place).zfill(self._width) for place in range(*index.indices(self._count))]
         place = int(index) + (self._count if index < 0 else 0)
         if not 0 <= place < self._count:
             raise IndexError(index)
-        return f"{place:0{self._width}d}"
+        return str(place).zfill(self._width)
+
+    def __iter__(self) -> Iterator[str]:
+        return (str(place).zfill(self._width) for place in range(self._count))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(other) == len(self) and all(map(operator.eq, self, other))

@@ -17,6 +17,7 @@ from latentia.data.batches import Batch
 from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.data.stream_batches import batches_of
 from latentia.model import Autoencoder
+from latentia.training.device import kept_memory
 
 BATCH = 256
 
@@ -71,10 +72,11 @@ def stream(
     was_training = model.training
     model.eval()
     try:
-        for batch in bar:
-            with torch.inference_mode():
-                result = _array(function(batch))
-            yield result
+        with kept_memory():
+            for batch in bar:
+                with torch.inference_mode():
+                    result = _array(function(batch))
+                yield result
     finally:
         model.train(was_training)
 

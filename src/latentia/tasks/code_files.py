@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from latentia.tasks.embed import embedder
 
 Rows = Iterator[tuple[int, npt.NDArray[np.float32]]]
 ROW_GROUP = 16 * BATCH  # rows of one piece of a Parquet file
+LINES = 4096  # names that are written at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,10 +183,11 @@ def labels_of(images: ImageSet, start: int, end: int) -> list[str | None]:
 
 
 def _write_names(temporary: Path, images: ImageSet) -> None:
+    # one line, one name: a line break inside a file's name is written as \n
+    lines = (name.replace("\\", "\\\\").replace("\n", "\\n") if "\n" in name else name for name in images.names)
     with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        for name in images.names:
-            # one line, one name: a line break inside a file's name is written as \n
-            file.write(name.replace("\\", "\\\\").replace("\n", "\\n") + "\n" if "\n" in name else name + "\n")
+        while block := list(itertools.islice(lines, LINES)):
+            file.write("\n".join(block) + "\n")
 
 
 WRITERS: Mapping[str, Callable[[Path, Rows, ImageSet, int], None]] = {".npy": _npy, ".parquet": _parquet, ".csv": _csv}

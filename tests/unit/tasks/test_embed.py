@@ -117,6 +117,18 @@ def test_codes_of_a_memory_mapped_file(model: Autoencoder, tmp_path: Path) -> No
     assert np.array_equal(shuffled.pixels.numpy(), mapped.format.to_unit(IMAGES.pixels[shuffled.ids.numpy()]))
 
 
+def test_a_file_is_read_in_pieces_of_several_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "x.npy", IMAGES.pixels)
+    mapped = load(tmp_path / "x.npy")
+    monkeypatch.setattr("latentia.data.batches.AT_ONCE", 3 * 16 * IMAGES.pixels[0].nbytes)  # three batches and a bit
+    for start in (0, 1, 4):
+        found = list(Batches(mapped, mapped.format, 16).epoch(0, start))
+        assert [len(batch) for batch in found[:-1]] == [16] * (len(found) - 1)
+        assert np.array_equal(torch.cat([batch.ids for batch in found]).numpy(), IMAGES.ids[16 * start :])
+        pixels = torch.cat([batch.pixels for batch in found]).numpy()
+        assert np.array_equal(pixels, mapped.format.to_unit(IMAGES.pixels[16 * start :]))
+
+
 def test_what_cannot_be_embedded_is_said(model: Autoencoder, tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"cannot be written to '.*c\.txt': name a file that ends in \.npy, \.parquet, \.csv"
