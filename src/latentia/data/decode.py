@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from latentia.data.cache import stamp
+
 # mode: (channels, is 16-bit, is float)
 LARGEST = 128  # the side that images of mixed sizes are brought down to unless a size is given
 LAYOUTS = {
@@ -51,33 +53,47 @@ def digest_of(path: str) -> str:
     return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
 
 
-def probe(path: str) -> Header:
-    """Return the header of an image file; every problem becomes a text, none is raised."""
+def look(path: str, most: int) -> tuple[str, Header, npt.NDArray[Any] | None]:
+    """Return what tells whether a file has changed, its header, and its pixels where these take at most ``most`` bytes.
+
+    The pixels are ``[C, H, W]`` in the file's own layout and size. Every problem becomes a text, none is raised; a file that
+    could not be read has no stamp, so that it is looked at again.
+    """
     try:
-        return probe_bytes(Path(path).read_bytes())
+        mark = stamp(path)
+        with open(path, "rb") as file:  # noqa: PTH123  (a Path for each of many files takes longer)
+            content = file.read()
     except OSError as error:
-        return Header(problem=_reason(error))
+        return "", Header(problem=_reason(error)), None
+    return mark, *_examine(content, most)
 
 
 def probe_bytes(content: bytes) -> Header:
     """Return the header of an image file's content; every problem becomes a text, none is raised."""
+    return _examine(content, 0)[0]
+
+
+def _examine(content: bytes, most: int) -> tuple[Header, npt.NDArray[Any] | None]:
     try:
         if not content:
-            return Header(problem="is empty")
+            return Header(problem="is empty"), None
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as image:
                 image.load()
                 pages = getattr(image, "n_frames", 1)
-                upright = ImageOps.exif_transpose(image)
-                return Header(digest, image.mode, layout_of(image), upright.height, upright.width, "", pages)
+                mode, layout = image.mode, layout_of(image)
+                ImageOps.exif_transpose(image, in_place=True)
+                header = Header(digest, mode, layout, image.height, image.width, "", pages)
+                size = LAYOUTS[layout][0] * image.height * image.width * np.dtype(dtype_of(layout)).itemsize
+                return header, _pixels(image, layout) if size <= most else None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return Header(problem="has too many pixels to be decoded safely")
+        return Header(problem="has too many pixels to be decoded safely"), None
     except MemoryError:
-        return Header(problem="needs more memory than there is")
+        return Header(problem="needs more memory than there is"), None
     except Exception as error:  # Pillow's plugins raise nearly anything on a broken file
-        return Header(problem=_reason(error))
+        return Header(problem=_reason(error)), None
 
 
 def layout_of(image: Image.Image) -> str:
@@ -141,8 +157,8 @@ def decode(path: str | IO[bytes], layout: str, size: tuple[int, int] | None, pol
     The file is a path, or one that is open. uint8, uint16 (``I;16``) or float32 (``F``).
     """
     with Image.open(path) as opened:
-        image = ImageOps.exif_transpose(opened)
-        pixels = _pixels(image, layout)
+        ImageOps.exif_transpose(opened, in_place=True)
+        pixels = _pixels(opened, layout)
     return fit_size(pixels, size, policy) if size is not None and pixels.shape[1:] != size else pixels
 
 

@@ -8,13 +8,17 @@ import time
 from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Self
 
+from latentia.core.children import without_script
 from latentia.core.cores import cores
 from latentia.core.errors import LatentiaError
 
 IN_PROCESS = 300  # files up to which processes are not worth their start
-GIVEN = 128  # files that a helper gets at once, at most
+GIVEN = 64  # files that a helper gets at once, at most
+WAITING = 2  # pieces that a helper has, so that it need not wait for the next one
 OWN_SECONDS = 0.003  # that this process works by itself before it looks at the helpers
 ENDED = (EOFError, OSError)  # what a pipe says whose other end is gone
 
@@ -52,7 +56,8 @@ class Helpers:
         context = get_context("spawn")
         for _ in range(self._count):
             here, there = context.Pipe()
-            context.Process(target=_serve, args=(there,)).start()
+            with without_script():
+                context.Process(target=_serve, args=(there,)).start()
             there.close()
             self.waking.append(here)
 
@@ -95,7 +100,7 @@ class _Shared:
         self.function, self.jobs, self.helpers, self.tell = function, jobs, helpers, tell
         self.results: list[Any] = [None] * len(jobs)
         self.next = 0
-        self.given: dict[Connection, slice] = {}
+        self.given: dict[Connection, list[slice]] = {}  # in the order that they were given in
 
     def work(self, title: str) -> list[Any]:
         while self.next < len(self.jobs) or self.given:
@@ -125,16 +130,18 @@ class _Shared:
     def _give(self) -> None:
         self.helpers.wake()
         for connection in self.helpers.ready:
-            if connection not in self.given and self.next < len(self.jobs):
+            while self.next < len(self.jobs) and len(self.given.get(connection, ())) < WAITING:
                 part = self._part(GIVEN)
-                self.given[connection] = part
+                self.given.setdefault(connection, []).append(part)
                 connection.send((self.function, self.jobs[part]))
 
     def _take(self, seconds: float | None) -> None:
         for connection in wait(list(self.given), seconds) if self.given else ():
             assert isinstance(connection, Connection)  # a developer's invariant: nothing else is waited for
             results, error = connection.recv()
-            part = self.given.pop(connection)
+            part = self.given[connection].pop(0)
+            if not self.given[connection]:
+                del self.given[connection]
             if error is not None:
                 raise error
             self._keep(part, results)
@@ -146,13 +153,25 @@ class _Shared:
 
 def _serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, at whose end this ends
+    given: SimpleQueue[Any] = SimpleQueue()
+    # what is given is taken at once, even while results are being sent: neither side ever waits for the other to read
+    Thread(target=_receive, args=(connection, given), daemon=True).start()
     with contextlib.suppress(*ENDED):
         connection.send(None)
-        while True:
-            function, jobs = connection.recv()
+        while (task := given.get()) is not None:
+            function, jobs = task
             try:
                 results = [function(*job) for job in jobs]
             except Exception as error:
                 connection.send(([], error))
             else:
                 connection.send((results, None))
+
+
+def _receive(connection: Connection, given: SimpleQueue[Any]) -> None:
+    try:
+        with contextlib.suppress(*ENDED):
+            while True:
+                given.put(connection.recv())
+    finally:
+        given.put(None)

@@ -10,6 +10,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from latentia.core.children import without_script
 from latentia.core.errors import DamagedData, UserError
 from latentia.data.stream import Piece, View
 
@@ -51,7 +52,8 @@ class Reader:
     def submit(self, pieces: Pieces) -> Future[Piece]:
         """Begin to read ``pieces``; see :func:`result`."""
         try:
-            return self._submit(pieces)
+            with without_script():
+                return self._submit(pieces)
         except BrokenExecutor:
             raise _died() from None
 

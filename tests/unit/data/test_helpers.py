@@ -5,7 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +34,11 @@ def fail_beside(number: int) -> None:
     if multiprocessing.parent_process() is not None:
         raise ValueError(f"no {number}")
     time.sleep(0.001)
+
+
+def answer_more(number: int, content: bytes) -> tuple[int, bytes]:
+    time.sleep(0.001)
+    return number, 2 * content
 
 
 def ready(processes: int) -> Helpers:
@@ -81,6 +89,31 @@ def test_a_killed_helper_ends_in_a_sentence() -> None:
 def test_what_a_helper_raises_is_raised_here() -> None:
     with pytest.raises(ValueError, match="no "), ready(2) as beside:
         map_files(fail_beside, jobs(), title="working", quiet=True, helpers=beside)
+
+
+UNGUARDED = """
+print("begun")
+from latentia.data.helpers import Helpers
+with Helpers(2) as beside:
+    beside.begin(1000)
+    while beside.waking:
+        beside.wake()
+    print(len(beside.ready))
+"""
+
+
+def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("begun\n1\n", "")
+
+
+def test_jobs_larger_than_a_pipe_holds_up_nobody() -> None:
+    big = [(number, b"x" * 20_000) for number in range(COUNT)]
+    with ready(2) as beside:
+        found = map_files(answer_more, big, title="working", quiet=True, helpers=beside)
+    assert [(number, len(answer)) for number, answer in found] == [(number, 40_000) for number in range(COUNT)]
 
 
 def test_helpers_end_with_their_context() -> None:

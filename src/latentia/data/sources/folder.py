@@ -17,7 +17,7 @@ import numpy.typing as npt
 from latentia.core.atomic import storage_errors, write_bytes
 from latentia.core.errors import UserError
 from latentia.data.cache import entry_key, read_entry, stamp, write_entry
-from latentia.data.decode import LAYOUTS, Header, common_layout, common_size, decode, dtype_of, probe
+from latentia.data.decode import LAYOUTS, Header, common_layout, common_size, decode, dtype_of, look
 from latentia.data.helpers import Helpers, map_files
 from latentia.data.imageset import Geometry, ImageSet
 from latentia.data.source import ReadOptions, Source
@@ -55,18 +55,26 @@ class Folder(Source):
         """Return the images of one part."""
         offset = {"train": 0, "validation": 20_000_000, "test": 10_000_000}.get(part, 0)
         with Helpers() as helpers:
-            files = self.files(location, part, options, helpers)
-            images = _images(files, options, helpers)
+            looked = _Looked(TOGETHER)
+            files = self.files(location, part, options, helpers, looked)
+            images = _images(files, options, helpers, looked)
         return dataclasses.replace(images, source=location, split=part, ids=images.ids + offset)
 
-    def files(self, location: str, part: str, options: ReadOptions, helpers: Helpers | None = None) -> Files:
-        """Return the files of one part, and what their images are to be brought to; no pixels are kept.
+    def files(
+        self,
+        location: str,
+        part: str,
+        options: ReadOptions,
+        helpers: Helpers | None = None,
+        looked: _Looked | None = None,
+    ) -> Files:
+        """Return the files of one part, and what their images are to be brought to.
 
-        ``helpers`` work on them; without, processes of their own.
+        ``helpers`` work on them; without, processes of their own. ``looked`` keeps pixels; without, none are kept.
         """
         if helpers is None:
             with Helpers() as helpers:
-                return self.files(location, part, options, helpers)
+                return self.files(location, part, options, helpers, looked)
         options.check_policy()
         root = Path(location)
         place = root if part == "all" else _part_folder(root, part)
@@ -78,7 +86,7 @@ class Folder(Source):
         known = _known(index)
         helpers.begin(len(names) - len(known))  # now, so that they are ready when there is something to do
         names.sort(key=_natural)
-        headers = _headers(place, names, index, known, options.quiet, helpers)
+        headers = _headers(place, names, index, known, options.quiet, helpers, looked or _Looked(0))
         good = [(name, header) for name, header in zip(names, headers, strict=True) if not header.problem]
         bad = [(name, header) for name, header in zip(names, headers, strict=True) if header.problem]
         if not good and any(name.endswith(".tar") for name in names):
@@ -171,30 +179,49 @@ def _known(index: Path) -> dict[str, list[Any]]:
     return known
 
 
+@dataclasses.dataclass
+class _Looked:
+    """The pixels of files that were looked at, in their own layout and size, for as long as they all fit.
+
+    Attributes:
+        most: the bytes that all of them may take together.
+        pixels: by name.
+    """
+
+    most: int
+    pixels: dict[str, npt.NDArray[Any]] = dataclasses.field(default_factory=dict)
+
+
 def _headers(
-    place: Path, names: list[str], index: Path, known: dict[str, list[Any]], quiet: bool, helpers: Helpers
+    place: Path,
+    names: list[str],
+    index: Path,
+    known: dict[str, list[Any]],
+    quiet: bool,
+    helpers: Helpers,
+    looked: _Looked,
 ) -> list[Header]:
     """Return the header of every file; unchanged files (path, size, time) are not opened again."""
-    stamps = {name: stamp(f"{place}/{name}") for name in names}
-    changed = [name for name in names if known.get(name, [None])[0] != stamps[name]]
-    jobs = [(f"{place}/{name}",) for name in changed]
-    found = map_files(probe, jobs, title="reading headers", quiet=quiet, helpers=helpers)
-    fresh = dict(zip(changed, found, strict=True))
-    headers = [fresh[name] if name in fresh else Header(*known[name][1:]) for name in names]
+    changed = [name for name in names if name not in known or known[name][0] != stamp(f"{place}/{name}")]
+    jobs = [(f"{place}/{name}", looked.most // len(changed)) for name in changed]
+    found = map_files(look, jobs, title="reading files", quiet=quiet, helpers=helpers)
+    rows = known
     if changed or len(known) != len(names):
+        values = operator.attrgetter(*FIELDS)
+        fresh = {name: [mark, *values(header)] for name, (mark, header, _) in zip(changed, found, strict=True)}
+        rows = {name: fresh[name] if name in fresh else known[name] for name in names}
         with storage_errors(index):
             index.parent.mkdir(parents=True, exist_ok=True)
-        values = operator.attrgetter(*FIELDS)
-        rows = {name: [stamps[name], *values(header)] for name, header in zip(names, headers, strict=True)}
         write_bytes(index, json.dumps(rows).encode())
-    return headers
+    looked.pixels |= {name: pixels for name, (_, _, pixels) in zip(changed, found, strict=True) if pixels is not None}
+    return [Header(*rows[name][1:]) for name in names]
 
 
-def _images(files: Files, options: ReadOptions, helpers: Helpers) -> ImageSet:
+def _images(files: Files, options: ReadOptions, helpers: Helpers, looked: _Looked) -> ImageSet:
     folder, key, good = options.cache_dir / "folders", files.key, files.good
     entry = read_entry(folder, key)
     if entry is None:
-        _fill(folder, key, files, options, helpers)
+        _fill(folder, key, files, options, helpers, looked)
         entry = read_entry(folder, key)
     if entry is None:
         raise UserError(f"the cache entry {folder / key} cannot be read: delete it and try again")
@@ -230,20 +257,34 @@ def _choose_size(sizes: list[tuple[int, int]], options: ReadOptions) -> tuple[tu
     return size, policy, note
 
 
-def _fill(folder: Path, key: str, files: Files, options: ReadOptions, helpers: Helpers) -> None:
+def _fill(folder: Path, key: str, files: Files, options: ReadOptions, helpers: Helpers, looked: _Looked) -> None:
     good = files.good
     # images whose pixels stand in memory at once
     block = max(256, TOGETHER // (math.prod(files.shape) * np.dtype(files.dtype).itemsize))
 
     def fill(pixels: npt.NDArray[Any]) -> None:
         for start in range(0, len(good), block):
-            names = [name for name, _ in good[start : start + block]]
-            jobs = [(f"{files.place}/{name}", files.layout, files.size, files.policy) for name in names]
+            done = [
+                _as_wanted(looked.pixels.pop(name, None), header, files) for name, header in good[start : start + block]
+            ]
+            missing = [offset for offset, found in enumerate(done) if found is None]
+            jobs = [
+                (f"{files.place}/{good[start + offset][0]}", files.layout, files.size, files.policy)
+                for offset in missing
+            ]
             title = f"decoding {start:,}+ of {len(good):,}"
-            done = map_files(decode, jobs, title=title, quiet=options.quiet, helpers=helpers)
-            pixels[start : start + len(jobs)] = np.stack(done)
+            decoded = map_files(decode, jobs, title=title, quiet=options.quiet, helpers=helpers)
+            for offset, found in zip(missing, decoded, strict=True):
+                done[offset] = found
+            pixels[start : start + len(done)] = np.stack(done)  # type: ignore[arg-type]
 
     write_entry(folder, key, (len(good), *files.shape), files.dtype, {"layout": files.layout}, fill)
+
+
+def _as_wanted(pixels: npt.NDArray[Any] | None, header: Header, files: Files) -> npt.NDArray[Any] | None:
+    """Return the pixels where they are already as all images are to be, else ``None``."""
+    wanted = (header.layout, header.height, header.width) == (files.layout, *files.size)
+    return pixels if wanted else None
 
 
 def _labels(names: list[str]) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...]]:
