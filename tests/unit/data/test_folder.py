@@ -12,6 +12,8 @@ from PIL import Image
 import latentia.data.helpers as helpers
 from latentia import load
 from latentia.core.errors import StorageError, UserError
+from latentia.data.cache import stamp
+from latentia.data.decode import decode
 from latentia.data.restore import restore, save_images
 
 RANDOM = np.random.default_rng(0)
@@ -179,6 +181,63 @@ def test_a_second_start_decodes_nothing(image_folder: Path, monkeypatch: pytest.
     second = load(image_folder)
     assert (first.pixels == second.pixels).all()
     assert isinstance(second.pixels, np.memmap)
+
+
+@pytest.fixture
+def opened_again(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the files that are opened a second time, once they are."""
+    names: list[str] = []
+
+    def noted(path: str, *how: object) -> object:
+        names.append(Path(path).name)
+        return decode(path, *how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("latentia.data.sources.folder.decode", noted)
+    return names
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_file_is_opened_once_where_all_pixels_can_be_kept(
+    image_folder: Path, opened_again: list[str], monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    count = len(list(image_folder.iterdir()))
+    if not kept:
+        monkeypatch.setattr("latentia.data.sources.folder.TOGETHER", count * 10 * 9 - 1)
+    images = load(image_folder, policy="resize")
+    assert len(opened_again) == (0 if kept else count)
+    for index, name in enumerate(images.names):
+        assert (images.pixels[index] == decode(str(image_folder / name), "L", None, "none")).all()
+
+
+def test_only_files_that_are_to_change_are_opened_again(tmp_path: Path, opened_again: list[str]) -> None:
+    for name, mode, height in (("a", "RGB", 8), ("b", "RGB", 8), ("grey", "L", 8), ("tall", "RGB", 16)):
+        picture(mode, height, 8).save(tmp_path / f"{name}.png")
+    turned = picture("RGB", 8, 8)
+    exif = turned.getexif()
+    exif[0x0112] = 6  # on its side
+    turned.save(tmp_path / "turned.png", exif=exif)
+    images = load(tmp_path, size=(8, 8))
+    assert sorted(opened_again) == ["grey.png", "tall.png"]
+    for index, name in enumerate(images.names):
+        assert (images.pixels[index] == decode(str(tmp_path / name), "RGB", (8, 8), "resize")).all()
+    assert (images.pixels[4] == np.rot90(np.asarray(turned), -1).transpose(2, 0, 1)).all()
+
+
+def test_a_file_that_may_be_read_later_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        picture("L").save(tmp_path / f"{name}.png")
+    with monkeypatch.context() as refused:
+        refused.setattr("latentia.data.decode.stamp", refuse_b)
+        images = load(tmp_path)
+    assert len(images) == 1
+    assert any("b.png may not be read" in note for note in images.notes)
+    assert len(load(tmp_path)) == 2
+
+
+def refuse_b(path: str) -> str:
+    if path.endswith("b.png"):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+    return stamp(path)
 
 
 def test_a_changed_file_is_decoded_again(image_folder: Path) -> None:

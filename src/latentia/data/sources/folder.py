@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import gc
 import json
 import math
 import operator
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -54,7 +57,7 @@ class Folder(Source):
     def read(self, location: str, part: str, options: ReadOptions) -> ImageSet:
         """Return the images of one part."""
         offset = {"train": 0, "validation": 20_000_000, "test": 10_000_000}.get(part, 0)
-        with Helpers() as helpers:
+        with _uncollected(), Helpers() as helpers:
             looked = _Looked(TOGETHER)
             files = self.files(location, part, options, helpers, looked)
             images = _images(files, options, helpers, looked)
@@ -142,6 +145,18 @@ class Files:
         """A hash of what determines the pixels."""
         digests = [(name, header.digest) for name, header in self.good]
         return entry_key([CACHE_VERSION, self.layout, self.size, self.policy, digests])
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Search for no garbage inside: among the objects of many files that takes an eighth of the time, and there is none."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _part_folder(root: Path, part: str) -> Path | None:
