@@ -7,8 +7,9 @@ ahead. The order of an epoch is a pure function of (seed, epoch).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,7 +25,7 @@ from latentia.data.imageset import ImageSet, PixelFormat
 from latentia.data.rows import is_on_disk
 
 GPU_SHARE = 0.5  # of the free memory that resident pixels may take
-AT_ONCE = 2**22  # bytes that are read ahead from a file in its own order
+AT_ONCE = 2**20  # bytes that are read ahead from a file in its own order
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,8 +101,8 @@ class Batches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of ``epoch``, from the batch numbered ``start`` on."""
-        order, labels, ids = (values.to(self.home) for values in (self.order(epoch), self.labels, self.ids))
-        for rows, pixels in self._own(torch.split(order, self.batch_size)[start:]):
+        labels, ids = self.labels.to(self.home), self.ids.to(self.home)
+        for rows, pixels in self._own(self._wholes(epoch, start)):
             yield self._as_batch(pixels, labels[rows.own], ids[rows.own], rows.total)
 
     def order(self, epoch: int) -> Tensor:
@@ -120,11 +121,17 @@ class Batches:
             unit -= self.format.low
         return unit.mul_(1.0 / (self.format.high - self.format.low))
 
-    def _own(self, batches: tuple[Tensor, ...]) -> Iterator[tuple[_Rows, Tensor]]:
+    def _wholes(self, epoch: int, start: int) -> Iterator[Tensor]:
+        """Yield the positions of the images of each whole batch, in order made as they are asked for: they may be very many."""
+        if self.seed is not None:
+            yield from torch.split(self.order(epoch).to(self.home), self.batch_size)[start:]
+            return
+        for first in range(start * self.batch_size, len(self.images), self.batch_size):
+            yield torch.arange(first, min(first + self.batch_size, len(self.images)), device=self.home)
+
+    def _own(self, batches: Iterable[Tensor]) -> Iterator[tuple[_Rows, Tensor]]:
         """Yield for each whole batch of positions those that this process computes, and their stored pixels."""
-        shares = tuple(_Rows(whole[computed(self.place, len(whole))], len(whole)) for whole in batches)
-        for rows, (_, pixels) in zip(shares, self._gather(tuple(rows.own for rows in shares)), strict=True):
-            yield rows, pixels
+        return self._gather(_Rows(whole[computed(self.place, len(whole))], len(whole)) for whole in batches)
 
     def _as_batch(self, stored: Tensor, labels: Tensor, ids: Tensor, total: int) -> Batch:
         share = self.place.share(total)
@@ -136,7 +143,7 @@ class Batches:
             counted=share.stop - share.start,
         )
 
-    def _choose_gather(self) -> Callable[[tuple[Tensor, ...]], Iterator[tuple[Tensor, Tensor]]]:
+    def _choose_gather(self) -> Callable[[Iterator[_Rows]], Iterator[tuple[_Rows, Tensor]]]:
         if is_on_disk(self.images.pixels):
             return self._from_disk
         resident = as_tensor(self.images.pixels)
@@ -146,43 +153,44 @@ class Batches:
         flat = resident.flatten(1)
         shape = resident.shape[1:]
 
-        def gather(batches: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, Tensor]]:
-            for chosen in batches:
-                rows = flat.index_select(0, chosen)
-                yield chosen, rows.view(len(chosen), *shape).to(self.device, non_blocking=True)
+        def gather(batches: Iterator[_Rows]) -> Iterator[tuple[_Rows, Tensor]]:
+            for rows in batches:
+                found = flat.index_select(0, rows.own)
+                yield rows, found.view(len(rows.own), *shape).to(self.device, non_blocking=True)
 
         return gather
 
-    def _from_disk(self, batches: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _from_disk(self, batches: Iterator[_Rows]) -> Iterator[tuple[_Rows, Tensor]]:
         pixels: Any = self.images.pixels
         in_order = self.seed is None and hasattr(mmap, "MADV_DONTNEED") and getattr(pixels, "mode", "") == "r"
         # batches that are read at once: where they lie side by side the reader seldom gets in the way of what computes
         alone = in_order and self.place == ALONE
         count = max(1, AT_ONCE // max(1, self.batch_size * pixels[:1].nbytes)) if alone else 1
 
-        def read(some: tuple[Tensor, ...]) -> list[Tensor]:
+        def read(some: list[_Rows]) -> list[Tensor]:
             if in_order:
-                first = int(some[0][0])
-                together = as_tensor(np.array(pixels[first : int(some[-1][-1]) + 1]))
+                first = int(some[0].own[0])
+                together = as_tensor(np.array(pixels[first : int(some[-1].own[-1]) + 1]))
                 # what was read is not read again: without this the whole file would stand in memory at the end
                 pixels._mmap.madvise(mmap.MADV_DONTNEED)
-                return [together[int(chosen[0]) - first : int(chosen[-1]) + 1 - first] for chosen in some]
+                return [together[int(rows.own[0]) - first : int(rows.own[-1]) + 1 - first] for rows in some]
             # in rising order the disk reads forwards; then back to the order that was asked for
-            places = some[0].numpy()
+            places = some[0].own.numpy()
             order = np.argsort(places)
-            rows = np.empty((len(places), *pixels.shape[1:]), dtype=pixels.dtype)
-            rows[order] = pixels[places[order]]
-            return [as_tensor(rows)]
+            found = np.empty((len(places), *pixels.shape[1:]), dtype=pixels.dtype)
+            found[order] = pixels[places[order]]
+            return [as_tensor(found)]
 
-        pieces = [batches[start : start + count] for start in range(0, len(batches), count)]
+        pieces = iter(lambda: list(itertools.islice(batches, count)), [])
         with ThreadPoolExecutor(max_workers=1) as reader:
-            ahead = reader.submit(read, pieces[0]) if pieces else None
-            for position, some in enumerate(pieces):
-                assert ahead is not None  # a developer's invariant: there is a piece, so it was asked for
-                read_ones = ahead.result()
-                ahead = reader.submit(read, pieces[position + 1]) if position + 1 < len(pieces) else None
-                for chosen, stored in zip(some, read_ones, strict=True):
-                    yield chosen, stored.to(self.device, non_blocking=True)
+            some = next(pieces, [])
+            ahead = reader.submit(read, some) if some else None
+            while ahead is not None:
+                found, following = ahead.result(), next(pieces, [])
+                ahead = reader.submit(read, following) if following else None
+                for rows, stored in zip(some, found, strict=True):
+                    yield rows, stored.to(self.device, non_blocking=True)
+                some = following
 
 
 def as_tensor(pixels: npt.NDArray[Any]) -> Tensor:
