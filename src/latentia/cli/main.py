@@ -21,6 +21,15 @@ from latentia.core.launch import launch
 
 COMMANDS = "latentia.cli.commands"
 WHOLE = 500  # letters that a command's first sentence may have
+# in the order of the work; a command that is named nowhere stands under "More"
+SECTIONS = {
+    "From images to a model": ("show", "train", "report", "evaluate", "doctor", "baselines"),
+    "What a model is for": ("embed", "map", "cluster", "detect", "drift", "denoise", "reconstruct"),
+    "New images": ("generate", "interpolate", "traverse", "judge"),
+    "With a handful of labels": ("suggest", "label", "finetune", "predict", "learning-curve", "explore"),
+    "Choose and compare": ("crossval", "select", "compare", "parts"),
+    "Share and scale": ("export", "push", "pull", "pack"),
+}
 
 
 class Commands(click.Group):
@@ -41,12 +50,15 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the whole first sentence of every command, on as many lines as it takes."""
-        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, own.get_short_help_str(WHOLE)) for name, own in found.items() if own is not None]
-            )
+        """Write the whole first sentence of every command, on as many lines as it takes, in the order of the work."""
+        every = self.list_commands(ctx)
+        known, width = {name for names in SECTIONS.values() for name in names}, max(map(len, every))
+        for title, names in {**SECTIONS, "More": tuple(name for name in every if name not in known)}.items():
+            found = {name: self.get_command(ctx, name) for name in names}
+            if found:
+                with formatter.section(title):
+                    rows = [(name.ljust(width), own.get_short_help_str(WHOLE)) for name, own in found.items() if own]
+                    formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
