@@ -37,7 +37,7 @@ def find(patient: Patient) -> Finding | None:
         verdict,
         numbers,
         text,
-        f"below the mean image's by a tenth or more; below PCA's where it is trained to reconstruct clean images ({NOTHING:g})",
+        f"at least {1 - NOTHING:.0%} below the mean image's; below PCA's where it is trained to reconstruct clean images",
         remedy,
     )
 
