@@ -5,7 +5,7 @@ same images without labels. Its new images are compared with test images, beside
 generator should be expected to beat (Heusel et al. 2017; Kynkäänniemi et al. 2019; Meehan et al. 2020 for copies). Distances
 compare with others by the same extractor and count alone.
 
-Expected: recipes/results/judge_mnist.json and, by the second command, judge_digits.json. New images lie above the floor,
+Expected: recipes/results/judge.json and, by the second command, judge_digits.json. New images lie above the floor,
 below a `vae` of one epoch, and are no copies.
 
     LATENTIA_DATA=... python recipes/judge.py mnist --images 10000          half an hour on one core; stops and goes on

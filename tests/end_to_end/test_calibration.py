@@ -84,10 +84,10 @@ def test_detect_takes_them_by_itself(apart: Run, tmp_path: Path) -> None:
     assert found.flagged.mean() > 0.9
     fresh = apart.detect(load("digits", "test"), false_alarms=0.05)
     assert fresh.flagged.mean() < 0.12 and not fresh.learned.any() and not fresh.among.any()
-    assert "of 180 such images" in str(fresh)
+    assert "were all 180 like them, 3 to 17 would be flagged" in str(fresh)
     every = apart.detect("digits", false_alarms=0.05)
     assert every.among.sum() == 287 and every.learned.sum() == 1150 + 180
-    assert "287 of the images are calibration images, ranked among themselves: the oddest 0.05" in str(every)
+    assert "287 of the images are calibration images, ranked among themselves: the oddest 5 %" in str(every)
     done = invoke("detect", apart.path, "digits", "--split", "test", "-o", tmp_path, "--fdr", 0.2)
     assert done.exit_code == 0 and "set aside before training" in done.stdout
 
@@ -185,7 +185,7 @@ def test_new_images_are_compared_within_each_fold(folded: CrossValidationResult)
         for number in range(3)
     ]
     assert np.abs(np.mean(singles, axis=0) - found.p).mean() < 0.1
-    assert "at most 0.101 are flagged, so much is guaranteed (CV+); about 0.05 is to be expected" in str(found)
+    assert "at most 10.1 % are flagged, so much is guaranteed (CV+); about 5 % is to be expected" in str(found)
 
 
 def test_the_command_on_a_cross_validation(folded: CrossValidationResult, tmp_path: Path) -> None:

@@ -74,21 +74,21 @@ class Detection(Printed):
         if level and self.folds and new:
             most = cross_guarantee(level, self.calibration, self.folds)
             told.append(
-                f"of images like those of the cross-validation at most {most:.3g} are flagged, so much is guaranteed (CV+); "
-                f"about {level:.3g} is to be expected"
+                f"of images like those of the cross-validation at most {_percent(most)} are flagged, so much is guaranteed "
+                f"(CV+); about {_percent(level)} is to be expected"
             )
         elif level and new:
             low, high = false_alarm_range(level, self.calibration, new)
             told.append(
-                f"of images like the calibration images at most {level:.3g} are flagged, on average over calibration sets; "
-                f"of {new:,} such images {low:.3g} to {high:.3g} with this one (95 %)"
+                f"of images like the calibration images at most {_percent(level)} are flagged, on average over calibration sets; "
+                f"were all {new:,} like them, {round(low * new):,} to {round(high * new):,} would be flagged (95 % interval)"
             )
         if self.fdr:
-            told.append(f"of the flagged at most {self.fdr:.3g} are like the calibration images, on average")
+            told.append(f"of the flagged at most {_percent(self.fdr)} are like the calibration images, on average")
         if level and self.among.any():
             told.append(
                 f"{int(self.among.sum()):,} of the images are calibration images, ranked among themselves: the oddest "
-                f"{level:.3g} of these are flagged, however odd they are"
+                f"{_percent(level)} of these are flagged, however odd they are"
             )
         return tuple(told)
 
@@ -214,3 +214,7 @@ def heat_maps(model: Autoencoder, images: ImageSet, normal: Normal) -> npt.NDArr
         usual = np.full((height, width), normal.usual.mean(), dtype=np.float32)
     floor = FLOOR * max(float(usual.mean()), 1e-6)
     return np.asarray(smooth(errors) / (smooth(usual[None]) + floor), dtype=np.float32)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
