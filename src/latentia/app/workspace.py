@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from latentia.core.atomic import remove_leftovers, storage_errors, write_atomically, write_json
 from latentia.core.errors import UserError
+from latentia.core.npy import load_npy
 
 FOLDER = "explore"
 
@@ -71,8 +72,8 @@ class Workspace:
         """Return a kept array, or ``None`` where there is none or it is damaged: it can always be made again."""
         path = self.path / "cache" / f"{name}.npy"
         try:
-            return np.asarray(np.load(path, allow_pickle=False))
-        except (OSError, ValueError, EOFError):
+            return load_npy(path)
+        except (OSError, ValueError):
             return None
 
     def keep(self, name: str, values: npt.NDArray[Any]) -> None:

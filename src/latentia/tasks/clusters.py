@@ -16,6 +16,7 @@ import numpy.typing as npt
 from latentia.core.atomic import storage_errors, write_atomically, write_bytes, write_json
 from latentia.core.errors import UserError
 from latentia.core.notebook import Printed
+from latentia.core.npy import load_npy
 from latentia.tasks.cluster_scores import Agreement
 from latentia.tasks.embed import check_codes
 from latentia.training.storage import FORMAT, read_json
@@ -179,7 +180,7 @@ class Clusters(Printed):
         try:
             with (folder / MEMBERS).open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
-            codes = np.load(folder / CODES, allow_pickle=False)
+            codes = load_npy(folder / CODES)
             if not len(rows) == len(codes) == described["images"]:
                 raise ValueError(f"{len(rows)} rows, {len(codes)} codes, {described['images']} images")
             return cls(

@@ -19,7 +19,7 @@ from latentia.training.average import averaged, copied, update_average
 from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from latentia.training.compiled import CompiledNetworks, used
 from latentia.training.contract import TrainingObjective
-from latentia.training.device import autocast_dtype, flushed_denormals, kept_memory
+from latentia.training.device import autocast_dtype, flushed_denormals, kept_memory, reseed
 from latentia.training.optimizers import build_optimizer
 from latentia.training.progress import ProgressBar
 from latentia.training.recorded import RecordedStep
@@ -169,7 +169,7 @@ class Trainer:
     def train_step(self, batch: Batch, epoch: int) -> Terms:
         """Take one step of the optimiser; return the terms of each image."""
         # modules that draw by themselves, such as dropout, use the global generator; it is addressed here as well
-        torch.manual_seed(derive(self.settings.seed, "step", self.progress.step))
+        reseed(self.device, derive(self.settings.seed, "step", self.progress.step))
         terms = self.gradients(batch, epoch, self.share)
         if self.team is not None:
             self.team.add_gradients()

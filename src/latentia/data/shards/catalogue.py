@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from latentia.core.atomic import storage_errors, write_bytes
 from latentia.core.errors import DamagedData, UserError
+from latentia.core.npy import load_npy
 from latentia.data.cache import entry_key
 from latentia.data.imageset import PixelFormat
 from latentia.data.kept import Kept
@@ -66,8 +67,8 @@ class Shard:
         """
         self._fetch(self.table)
         try:
-            table: Any = np.load(self.table, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            table = load_npy(self.table, mapped=True)
+        except (OSError, ValueError) as error:
             raise DamagedData(f"the table {self.table} of the shard {self.path} cannot be read: {error}") from None
         if len(table) != self.count:
             raise DamagedData(

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latentia.core.errors import DamagedData
+from latentia.core.npy import load_npy
 from latentia.data.decode import LAYOUTS, decode, dtype_of, fit_size, probe_bytes
 from latentia.data.imageset import channels_last
 from latentia.data.shards.addresses import Address, Place
@@ -93,8 +94,8 @@ def _head(form: Form) -> bytes:
 
 def _array(content: bytes, shape: tuple[int, ...] = ()) -> npt.NDArray[Any]:
     try:
-        pixels = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        pixels = load_npy(content)
+    except (ValueError, OSError) as error:
         raise Unfit(f"is no whole NumPy file ({error})") from None
     if pixels.ndim == 2:
         return np.asarray(pixels[None])

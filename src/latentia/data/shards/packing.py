@@ -23,6 +23,7 @@ from latentia.core.atomic import remove_leftovers, storage_errors, write_atomica
 from latentia.core.bars import tqdm
 from latentia.core.errors import UserError
 from latentia.core.notebook import Printed
+from latentia.core.npy import load_npy
 from latentia.data.shards.catalogue import (
     INDEX,
     MEMBERS,
@@ -289,7 +290,7 @@ def _finish(folder: Path, sources: list[Packable], plan: dict[str, Any]) -> None
             if not entry["nsamples"]:
                 (folder / name).unlink()
                 continue
-            digests = np.asarray(np.load(table_path(folder, name))["digest"])
+            digests = np.asarray(load_npy(table_path(folder, name))["digest"])
             shards.append(
                 Shard(
                     path=folder / name,
