@@ -47,7 +47,8 @@ def load_npy(source: Path | bytes, mapped: bool = False) -> npt.NDArray[Any]:
         if mapped and count and isinstance(source, Path):
             return np.memmap(source, dtype, "r", offset, shape, order)
         values = np.empty(count, dtype)
-        read = file.readinto(values.view(np.uint8)) if count else 0  # type: ignore[attr-defined]
+        room: Any = values.reshape(-1).view(np.uint8)
+        read = file.readinto(room) if count else 0
     if read < values.nbytes:
         raise ValueError(f"the file ends after {read} of {values.nbytes} bytes")
     return values.reshape(shape, order=order)
