@@ -25,11 +25,11 @@ import torch
 from latentia import load
 from latentia.data.batches import Batch, Batches
 from latentia.presets import design
-from latentia.training.device import describe_device, resolve_device
+from latentia.training.device import at_work, describe_device, resolve_device
 from latentia.training.initial import initial_model
 from latentia.training.settings import TrainSettings
 from latentia.training.stack import Stack
-from latentia.training.trainer import Trainer, at_work
+from latentia.training.trainer import Trainer
 
 TINY: dict[str, Any] = {"widths": "4,8", "bottleneck.hidden": 0, "decoder.hidden": 0, "latent_dim": 4}
 # data, preset, options, batch

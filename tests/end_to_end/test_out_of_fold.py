@@ -34,6 +34,7 @@ def test_the_recipe_judges_three_presets_on_images_set_aside(capsys: pytest.Capt
     assert "200 images in 3 folds, 50 set aside" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_benchmark_measures_both_ways(tmp_path: Path) -> None:
     words = ["--data", "digits", "--images", "60", "--epochs", "1", "--folds", "2", "--rounds", "1"]

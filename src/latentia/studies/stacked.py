@@ -15,12 +15,13 @@ from latentia.data.imageset import ImageSet
 from latentia.presets import Design
 from latentia.studies.fold_run import BegunFold, Outcome, begin_fold, outcome_of, threads
 from latentia.studies.pool import part
+from latentia.training.device import at_work
 from latentia.training.initial import initial_model
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import TrainSettings
 from latentia.training.signals import StopSignals
 from latentia.training.stack import check_stackable, train_together
-from latentia.training.trainer import Trainer, at_work
+from latentia.training.trainer import Trainer
 
 FEW = 4  # images a member, with which it is found out whether networks can be stacked
 

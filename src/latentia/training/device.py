@@ -147,3 +147,11 @@ def kept_memory() -> Iterator[None]:
 
 def _flushes() -> bool:
     return bool(torch.tensor([1e-39]).mul(0.5).eq(0).item())
+
+
+@contextlib.contextmanager
+def at_work(device: torch.device) -> Iterator[None]:
+    """Compute as trainings do inside, and leave the global generators as they were."""
+    devices = [device] if device.type == "cuda" else []
+    with flushed_denormals(), kept_memory(), torch.random.fork_rng(devices=devices):
+        yield

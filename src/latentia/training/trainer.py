@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from latentia.training.average import averaged, copied, update_average
 from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from latentia.training.compiled import CompiledNetworks, used
 from latentia.training.contract import TrainingObjective
-from latentia.training.device import autocast_dtype, flushed_denormals, kept_memory, reseed
+from latentia.training.device import at_work, autocast_dtype, reseed
 from latentia.training.optimizers import build_optimizer
 from latentia.training.progress import ProgressBar
 from latentia.training.recorded import RecordedStep
@@ -32,6 +32,7 @@ from latentia.training.team import Team
 from latentia.training.tensorboard import Scalars, need_tensorboard
 
 Terms = dict[str, Tensor]
+EPOCHS_APART = 1.0  # seconds: epochs that end faster than this are written down together
 Course = Generator[Batch, Terms, None]  # yields a batch, and is sent the terms of the step that was taken with it
 
 
@@ -80,6 +81,9 @@ class Trainer:
         self.best_state: dict[str, Tensor] | None = None
         self._sums: dict[str, Tensor] = {}
         self._summed = 0  # images whose terms are in the sums
+        self._unwritten: list[dict[str, Any]] = []  # records of epochs that ended since the folder was written to
+        self._better, self._written = False, -math.inf  # whether the best weights changed since then; and when that was
+        self._apart = min(EPOCHS_APART, settings.checkpoint_seconds)
         self._diverges = False
         self.sharing_time = 1  # trainings, this one among them, whose steps are taken together
         self._scalars: Scalars | None = None
@@ -274,40 +278,42 @@ class Trainer:
         self.history.append(record)
         if better:
             self.best_state = copied(self.module.state_dict() if self.average is None else self.average)
-        self._write(lambda folder: self._write_epoch(folder, record, better))
+        self._unwritten.append(record)
+        self._better = self._better or better
+        if progress.finished or self.team is not None or time.monotonic() - self._written >= self._apart:
+            self._write({})
         bar.epoch_line(record)
-
-    def _write_epoch(self, folder: RunFolder, record: dict[str, Any], better: bool) -> None:
-        if better and self.best_state is not None:
-            save_tensors(folder.path / "model.safetensors", self.best_state)
-        self._write_state(folder, {})
-        folder.append_metrics(record)
-        if self.settings.tensorboard:
-            self._scalars = self._scalars or Scalars(folder.path, len(self.history) - 1)
-            self._scalars.add(record)
 
     def _save(self) -> None:
         sums = self._sums if self.team is None else self.team.sums(self._sums)
         self._check_finite(sums)
-        self._write(lambda folder: self._write_state(folder, sums))
+        self._write(sums)
 
     def _write_state(self, folder: RunFolder, sums: dict[str, Tensor]) -> None:
+        if self._better and self.best_state is not None:
+            save_tensors(folder.path / "model.safetensors", self.best_state)
         save_checkpoint(folder.checkpoint, self.module, self.optimizer, self.average, sums, self.progress, self.history)
+        for record in self._unwritten:
+            folder.append_metrics(record)
+            if self.settings.tensorboard:
+                self._scalars = self._scalars or Scalars(folder.path, record["epoch"] - 1)
+                self._scalars.add(record)
 
-    def _write(self, write: Callable[[RunFolder], None]) -> None:
+    def _write(self, sums: dict[str, Tensor]) -> None:
         """Let the leading process write into the folder; that it failed is known to all."""
-        folder = self.folder
-        if folder is None:
-            return
-        if self.team is None:
-            write(folder)
-        else:
-            self.team.ranks.lead(lambda: write(folder))
+        folder, team = self.folder, self.team
+        if folder is not None and team is None:
+            self._write_state(folder, sums)
+        elif folder is not None and team is not None:
+            team.ranks.lead(lambda: self._write_state(folder, sums))
+        self._unwritten, self._better, self._written = [], False, time.monotonic()
 
     def _stop_if_asked(self, signals: StopSignals) -> None:
         received = signals.received if self.team is None else self.team.stop
         if received is None or self.progress.finished:
             return
+        if self._unwritten:
+            self._save()
         if self.folder is None:
             raise Interrupted(f"training was interrupted in epoch {self.progress.epoch + 1}", received)
         raise Interrupted(
@@ -381,14 +387,6 @@ class Trainer:
         if self.best_state is not None:
             self.module.load_state_dict(self.best_state)
         self.module.eval()
-
-
-@contextlib.contextmanager
-def at_work(device: torch.device) -> Iterator[None]:
-    """Compute as trainings do inside, and leave the global generators as they were."""
-    devices = [device] if device.type == "cuda" else []
-    with flushed_denormals(), kept_memory(), torch.random.fork_rng(devices=devices):
-        yield
 
 
 def advance(course: Course, terms: Terms) -> Batch | None:

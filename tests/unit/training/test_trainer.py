@@ -101,6 +101,53 @@ def test_the_same_call_again_goes_on_where_it_was_killed(tmp_path: Path, monkeyp
     assert (again.path / "last" / "checkpoint.safetensors").stat().st_mtime_ns == stamp, "nothing is trained again"
 
 
+@pytest.mark.parametrize("apart", [0.0, 1e9])
+def test_quick_epochs_are_written_down_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: float) -> None:
+    monkeypatch.setattr(trainer_module, "EPOCHS_APART", apart)
+    original, written = trainer_module.save_checkpoint, []
+    monkeypatch.setattr(
+        trainer_module, "save_checkpoint", lambda *state: (written.append(state[5].epoch), original(*state))
+    )
+    run = small_run(tmp_path, epochs=5, checkpoint_seconds=1e9)
+    assert written == ([1, 2, 3, 4, 5] if apart == 0 else [1, 5]), (
+        "the first, so that there is something to resume from"
+    )
+    lines = (run.path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3, 4, 5]
+    assert same(weights(run), weights(open_run(run.path)))
+
+
+@pytest.mark.parametrize("steps", [10, 11, 12, 13, 14])  # one of them ends an epoch
+@pytest.mark.parametrize("how", ["signal", "kill"])
+def test_epochs_that_were_not_written_down_are_saved_or_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, steps: int
+) -> None:
+    monkeypatch.setattr(trainer_module, "EPOCHS_APART", 1e9)
+    options: dict[str, Any] = {"epochs": 6, "checkpoint_seconds": 1e9, "learning_rate": 0.1, "warmup": 0.0}
+    whole = small_run(tmp_path / "whole", **options)
+    with monkeypatch.context() as patch:
+        if how == "signal":
+            stop_after(patch, steps)
+            with pytest.raises(Interrupted):
+                small_run(tmp_path, into=tmp_path / "cut", **options)
+        else:
+            original, count = Trainer.train_step, iter(range(steps))
+
+            def killed(self: Trainer, *args: Any) -> Any:
+                if next(count, None) is None:
+                    raise RuntimeError
+                return original(self, *args)
+
+            patch.setattr(Trainer, "train_step", killed)
+            with pytest.raises(RuntimeError):
+                small_run(tmp_path, into=tmp_path / "cut", **options)
+    held = [json.loads(line)["epoch"] for line in (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()]
+    assert len(held) == 1 if how == "kill" else len(held) > 1
+    again = small_run(tmp_path, into=tmp_path / "cut", **options)
+    assert same(weights(whole), weights(again))
+    assert [record["train"] for record in whole.history] == [record["train"] for record in again.history]
+
+
 @pytest.mark.parametrize(
     ("other", "difference"),
     [({"epochs": 4}, "its settings.epochs is 3, not 4"), ({"preset": "dae"}, "its preset is 'cae', not 'dae'")],
