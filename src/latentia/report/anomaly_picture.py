@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from latentia.data.imageset import ImageSet
 from latentia.report.images import displayable
-from latentia.report.style import frame, new_figure, shorten, show_image, styled, title
+from latentia.report.style import frame, new_figure, short_name, show_image, styled, title
 from latentia.tasks.detect import HOT
 
 
@@ -29,7 +29,7 @@ def oddest(
             show_image(grid[1, column], below[column])
             drawn = grid[2, column].imshow(heat[column], cmap="inferno", vmin=0.0, vmax=HOT, interpolation="nearest")
             frame(grid[2, column])
-            name = shorten(images.names[column], 16)
+            name = short_name(images.names[column], 16)
             grid[2, column].set_xlabel(f"{name}\n{captions[column]}", fontsize=6.5, labelpad=2)
         for row, text in enumerate(("image", "recon-\nstruction", "times the\nusual error")):
             grid[row, 0].set_ylabel(text, fontsize=8)

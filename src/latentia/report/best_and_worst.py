@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from latentia.data.imageset import ImageSet
 from latentia.report.images import displayable
 from latentia.report.rows_of_images import rows_of_images
+from latentia.report.style import short_name
 
 
 def best_and_worst(
@@ -25,7 +26,7 @@ def best_and_worst(
         pictures += [
             list(displayable(images.pixels[chosen], originals.format)) for images in (originals, reconstructed)
         ]
-        captions += [[], [f"{errors[index]:.4f}\n{_short(originals.names[index])}" for index in chosen]]
+        captions += [[], [f"{errors[index]:.4f}\n{short_name(originals.names[index])}" for index in chosen]]
     return rows_of_images(
         pictures,
         heading=f"best and worst reconstructed of {len(originals):,} images: {originals.source}",
@@ -34,7 +35,3 @@ def best_and_worst(
         names=["best:\noriginal", "recon-\nstruction", "worst:\noriginal", "recon-\nstruction"],
         captions=captions,
     )
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 14 else "…" + name[-13:]

@@ -23,6 +23,7 @@ from latentia.report.style import (
     SOFT,
     new_figure,
     save,
+    short_name,
     shorten,
     show_image,
     styled,
@@ -185,7 +186,7 @@ def mistakes(shown: Prediction, n: int = 30) -> Figure | None:
     truth = ["another" if number < 0 else shown.classes[number] for number in shown.truth]
     captions = [
         f"{shorten(truth[i], 10)}, said {shorten(shown.classes[shown.labels[i]], 10)}\n"
-        f"{shown.probabilities[i].max():.0%}  {shorten(shown.images.names[i], 12)}"
+        f"{shown.probabilities[i].max():.0%}  {short_name(shown.images.names[i])}"
         for i in wrong[:n]
     ]
     text = f"{len(wrong):,} mistakes" + (f", the {n} it was surest of" if len(wrong) > n else "")
@@ -197,7 +198,7 @@ def answers(shown: Prediction, n: int = 30) -> Figure:
     chosen = np.sort(np.random.default_rng(0).permutation(len(shown.images))[:n])
     said = shown.answers
     captions = [
-        f"{shorten(said[i], 12)}  {shown.probabilities[i].max():.0%}\n{shorten(shown.images.names[i], 12)}"
+        f"{shorten(said[i], 12)}  {shown.probabilities[i].max():.0%}\n{short_name(shown.images.names[i])}"
         for i in chosen
     ]
     return _sheet(shown, chosen, captions, f"{len(chosen)} random images and what the classifier says")

@@ -38,8 +38,12 @@ def examples(clusters: Clusters, cluster: int, counts: tuple[int, ...]) -> list[
     """Return places of the most central, border and odd members, ``counts`` of each at most and none of them twice.
 
     Central are those nearest to the cluster's mean code, on the border those of least membership, odd those farthest away.
+    A cluster too small for all counts is shared out in their proportion.
     """
     central = clusters.members(cluster)
+    if len(central) < sum(counts):
+        shares = [len(central) * count // sum(counts) for count in counts[1:]]
+        counts = (len(central) - sum(shares), *shares)
     odd = central[::-1]
     border = central[np.argsort(clusters.membership[central], kind="stable")]
     taken: set[int] = set()
@@ -86,10 +90,11 @@ def sheet(clusters: Clusters, images: ImageSet, cluster: int) -> Figure:
     chosen = examples(clusters, cluster, counts)
     each = clusters.summaries[cluster]
     with styled():
-        heights = [max(1, -(-len(places) // SHEET_COLUMNS)) for places in chosen]
+        shown = [(kind, places) for kind, places in zip(KINDS, chosen, strict=True) if len(places)]
+        heights = [-(-len(places) // SHEET_COLUMNS) for _, places in shown]
         figure = new_figure(SHEET_COLUMNS * cell + 0.3, sum(heights) * cell * aspect + 1.6)
-        grid = figure.subplots(3, 1, squeeze=False, gridspec_kw={"height_ratios": heights})
-        for axes, kind, places, height in zip(grid[:, 0], KINDS, chosen, heights, strict=True):
+        grid = figure.subplots(len(shown), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
+        for axes, (kind, places), height in zip(grid[:, 0], shown, heights, strict=True):
             axes.set_title(kind, fontsize=8.5, color=SOFT, loc="left")
             _tile(axes, images, places, SHEET_COLUMNS, height)
         title(

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from latentia.core.atomic import storage_errors
 from latentia.report.images import displayable
 from latentia.report.loss_graph import NAMES
-from latentia.report.style import BLUE, INK, ORANGE, SOFT, new_figure, save, show_image, styled, title
+from latentia.report.style import BLUE, INK, ORANGE, SOFT, new_figure, save, short_name, show_image, styled, title
 from latentia.studies.result import METRIC, CrossValidation
 
 HIDDEN = 0.15  # the share of the first epochs that the axis may leave out
@@ -150,7 +150,7 @@ def _curves(histories: Sequence[Sequence[dict[str, Any]]], part: str, term: str)
 
 def _label(result: CrossValidation, index: int) -> str:
     name = result.images.names[index]
-    short = name if len(name) <= 14 else "…" + name[-13:]
+    short = short_name(name)
     if result.images.labels is None or result.images.labels[index] < 0:
         return short
     return f"{short} ({result.images.classes[result.images.labels[index]]})"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from latentia.data.imageset import ImageSet
 from latentia.report.images import displayable
-from latentia.report.style import BLUE, INK, ORANGE, SOFT, new_figure, shorten, show_image, styled, title
+from latentia.report.style import BLUE, INK, ORANGE, SOFT, new_figure, short_name, shorten, show_image, styled, title
 from latentia.tasks.drift import Drift
 from latentia.tasks.drift_words import p_value, verdict
 
@@ -72,7 +72,7 @@ def _row(
     for axes, picture, place in zip(row, shown, places, strict=False):
         show_image(axes, picture)
         if distances is not None:
-            text = f"{shorten(images.names[place], 16)}\n{distances[place]:.1f}"
+            text = f"{short_name(images.names[place], 16)}\n{distances[place]:.1f}"
             axes.set_xlabel(text, fontsize=6, color=SOFT, labelpad=2)
     for number, axes in enumerate(row[len(places) :]):
         if number or len(places):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from matplotlib import rc_context
@@ -99,6 +99,18 @@ def frame(axes: Axes) -> None:
 def shorten(text: str, longest: int = 22) -> str:
     """Return ``text`` with its middle left out where it is longer than ``longest``."""
     return text if len(text) <= longest else f"{text[: longest // 2 - 1]}…{text[-(longest // 2 - 1) :]}"
+
+
+def short_name(name: str, longest: int = 14) -> str:
+    """Return a file's name without folder and ending where it is longer than ``longest``, and its middle left out if it still is.
+
+    Names of one folder mostly differ in their ends, so of these more is kept.
+    """
+    if len(name) <= longest:
+        return name
+    stem = PurePath(name).stem
+    head = (longest - 1) // 3
+    return stem if len(stem) <= longest else f"{stem[:head]}…{stem[-(longest - 1 - head) :]}"
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -110,7 +110,7 @@ def _communities(points: Points, count: int | None, seed: int) -> Fit:
     rows: list[dict[str, float]] = [
         {"clusters": k, "modularity": course[k - 1], "gain": share} for k, share in enumerate(gain_shares(course), 2)
     ]
-    criterion = "given" if count is not None else "modularity, whose gain falls behind it"
+    criterion = "given" if count is not None else "modularity, whose gain falls most after it"
     return Fit(found.labels, found.membership, tuple(rows), criterion)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,13 +9,14 @@ from PIL import Image
 
 from latentia.data.imageset import ImageSet, from_array
 from latentia.report.best_and_worst import best_and_worst
+from latentia.report.cluster_pictures import examples
 from latentia.report.feature_maps import feature_maps
 from latentia.report.filters import draw_filters
 from latentia.report.images import displayable
 from latentia.report.loss_graph import loss_graph
 from latentia.report.random_images import random_images
 from latentia.report.reconstructions import corrupted_and_restored, reconstructions
-from latentia.report.style import save
+from latentia.report.style import save, short_name
 
 RANDOM = np.random.default_rng(0)
 
@@ -126,3 +128,20 @@ def test_nothing_global_is_touched() -> None:
     before = dict(mpl.rcParams)
     random_images(some())
     assert dict(mpl.rcParams) == before
+
+
+def test_names_keep_what_tells_them_apart() -> None:
+    assert short_name("china-0050.png") == "china-0050.png"
+    assert short_name("photos/cats/cat-00012.jpeg") == "cat-00012"
+    long = [short_name(f"immunohistochemistry-{number:04d}.png") for number in range(100)]
+    assert len(set(long)) == 100 and max(map(len, long)) == 14
+    assert short_name("") == "" and short_name("123456", 5) == "1…456"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 51, 200])
+def test_a_small_cluster_shares_its_members_out(size: int) -> None:
+    clusters = SimpleNamespace(members=lambda cluster: np.arange(size), membership=np.linspace(1, 0, size), count=1)
+    chosen = examples(clusters, 0, (36, 24, 24))  # type: ignore[arg-type]
+    shown = np.concatenate(chosen)
+    assert len(set(shown)) == len(shown) == min(size, 84)
+    assert len(chosen[0]) and (size < 4 or all(len(places) for places in chosen))
