@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,8 @@ def _with_control(run: Run, images: ImageSet, figures: bool, quiet: bool, tell: 
         folder, classifier = train_control(run.path, images, quiet=quiet, say=tell)
     except Interrupted as stopped:
         raise Interrupted(
-            f"training of the control was interrupted: go on with --resume {run.path}", stopped.exit_code - 128
+            f"training of the control was interrupted: go on with --resume {shlex.quote(str(run.path))}",
+            stopped.exit_code - 128,
         ) from None
     in_memory = run.description["data"]["location"] is None
     _finished_classifier(Run(folder, classifier), figures, tell, images if in_memory else None)

@@ -106,7 +106,7 @@ def check_kind(path: Path) -> None:
 
 def _writer(path: Path) -> Callable[[Path, Rows, ImageSet, int], None]:
     if path.suffix.lower() not in WRITERS:
-        raise UserError(f"codes cannot be written to {str(path)!r}: name a file that ends in {', '.join(WRITERS)}")
+        raise UserError(f"codes cannot be written to {str(path)!r}: name a file that ends in {' or '.join(WRITERS)}")
     if path.suffix.lower() == ".parquet":
         try:
             import pyarrow  # noqa: F401

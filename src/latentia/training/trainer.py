@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shlex
 import time
 from collections.abc import Generator
 from typing import Any
@@ -318,7 +319,7 @@ class Trainer:
             raise Interrupted(f"training was interrupted in epoch {self.progress.epoch + 1}", received)
         raise Interrupted(
             f"training was interrupted in epoch {self.progress.epoch + 1} and its state saved: "
-            f"go on with --resume {self.folder.path}",
+            f"go on with --resume {shlex.quote(str(self.folder.path))}",
             received,
         )
 

@@ -90,6 +90,7 @@ def test_mixed_modes_take_the_smallest_that_holds_all(tmp_path: Path) -> None:
         picture(mode).save(tmp_path / f"{number}.png")
     images = load(tmp_path)
     assert images.pixels.shape[1] == 4
+    assert images.notes == ("the images are of different modes (1 L, 1 RGB and 1 RGBA) and are all read as RGBA",)
     assert [restore(images, index).mode for index in range(3)] == ["L", "RGB", "RGBA"]
 
 

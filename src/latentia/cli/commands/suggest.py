@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 
@@ -67,7 +69,6 @@ def command(
         return
     click.echo(str(found))
     click.echo(f"contact sheet: {', '.join(map(str, sheets))}")
-    click.echo(
-        f"fill in the column 'label', then: latentia finetune {found.origin} {found.images.source} --label-file {path}"
-    )
+    again = shlex.join(["latentia", "finetune", str(found.origin), found.images.source, "--label-file", str(path)])
+    click.echo(f"fill in the column 'label', then: {again}")
     click.echo(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import gc
@@ -10,7 +11,7 @@ import math
 import operator
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -97,16 +98,18 @@ class Folder(Source):
         if not good:
             raise UserError(f"the folder {str(place)!r} holds {len(names)} files but no image: {_named(bad)}")
         size, policy, note = _choose_size([(header.height, header.width) for _, header in good], options)
+        layouts = collections.Counter(header.layout for _, header in good)
+        layout = common_layout(set(layouts))
         labels, classes = _labels([name for name, _ in good])
         return Files(
             place=place,
             good=good,
-            layout=common_layout({header.layout for _, header in good}),
+            layout=layout,
             size=size,
             policy=policy,
             labels=labels,
             classes=classes,
-            notes=((note,) if note else ()) + tuple(_notes(place, good, bad)),
+            notes=(*filter(None, (note, _mixture(layouts, layout))), *_notes(place, good, bad)),
         )
 
 
@@ -270,6 +273,14 @@ def _choose_size(sizes: list[tuple[int, int]], options: ReadOptions) -> tuple[tu
     size, what = common_size(sizes, policy)
     note = f"the images have {len(set(sizes))} different sizes and are {what} (choose with --size and --policy)"
     return size, policy, note
+
+
+def _mixture(layouts: Mapping[str, int], layout: str) -> str:
+    """Return what a person should know of images of several modes: one with an alpha channel gives all of them four channels."""
+    if len(layouts) == 1:
+        return ""
+    *most, last = [f"{count:,} {mode}" for mode, count in sorted(layouts.items(), key=lambda each: -each[1])]
+    return f"the images are of different modes ({', '.join(most)} and {last}) and are all read as {layout}"
 
 
 def _fill(folder: Path, key: str, files: Files, options: ReadOptions, helpers: Helpers, looked: _Looked) -> None:
