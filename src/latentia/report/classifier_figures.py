@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from latentia.core.atomic import storage_errors
 from latentia.report.images import displayable
@@ -20,7 +20,9 @@ from latentia.report.style import (
     INK,
     ORANGE,
     PINK,
+    PLAIN,
     SOFT,
+    log_where_wide,
     new_figure,
     save,
     short_name,
@@ -31,7 +33,6 @@ from latentia.report.style import (
 )
 from latentia.tasks.predict import Prediction
 
-PLAIN = FuncFormatter(lambda value, place: f"{value:g}")  # the style writes no mathematics
 MOST_NAMED = 20  # classes whose names and counts are written into the confusion matrix
 LINES = (
     ("classification", "cross-entropy, labelled", BLUE),
@@ -92,19 +93,19 @@ def learning_panels(history: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
 
 def _lines(axes: Axes, history: Sequence[Mapping[str, Any]], lines: Sequence[tuple[str, str, str]]) -> None:
     epochs = [record["epoch"] for record in history]
+    drawn = []
     for term, label, colour in lines:
         values = [record["train"].get(term, np.nan) for record in history]
         if np.isfinite(values).any():
             axes.plot(epochs, values, color=colour, linewidth=1.6, label=label)
+            drawn += values
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize=8)
     if lines is SHARES:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     else:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(PLAIN)
-        axes.yaxis.set_minor_formatter(PLAIN)
+        log_where_wide(axes, drawn)
 
 
 def confusion(shown: Prediction) -> Figure:

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
-from latentia.report.style import BLUE, INK, ORANGE, SOFT, new_figure, styled, title
+from latentia.report.style import BLUE, INK, ORANGE, SOFT, log_where_wide, new_figure, styled, title
 
-PLAIN = FuncFormatter(lambda value, place: f"{value:g}")  # the style writes no mathematics
 NAMES = {"mse": "per-pixel MSE", "kl": "KL, nats", "reconstruction": "reconstruction, nats", "loss": "loss, nats"}
 
 
@@ -84,10 +83,7 @@ def _panel(axes: Axes, history: Sequence[Mapping[str, Any]], term: str, *, large
                 arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.6},
             )
     _leave_out_the_start(axes, history, term, drawn)
-    if drawn and min(drawn) > 0 and max(drawn) > 5 * min(drawn):
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(PLAIN)
-        axes.yaxis.set_minor_formatter(NullFormatter() if max(drawn) > 50 * min(drawn) else PLAIN)
+    log_where_wide(axes, drawn)
     axes.set_title(NAMES.get(term, term), loc="left", fontsize=9 if large else 8, color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if large:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
@@ -12,12 +13,14 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from latentia.core.atomic import write_bytes
 
 INK, SOFT, GRID = "#20242c", "#6b7280", "#e5e7eb"
 BLUE, ORANGE, GREEN, PINK, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#5b4ea5"  # Okabe & Ito 2008
 DPI = 150
+PLAIN = FuncFormatter(lambda value, place: f"{value:g}")  # the style writes no mathematics
 
 _RC: Any = {
     "font.family": "sans-serif",
@@ -94,6 +97,17 @@ def frame(axes: Axes) -> None:
     for spine in axes.spines.values():
         spine.set_visible(True)
         spine.set_color(GRID)
+
+
+def log_where_wide(axes: Axes, values: Sequence[float]) -> None:
+    """Make the upright axis logarithmic where the values are positive and far apart; few enough of its ticks are labelled."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite or min(finite) <= 0 or max(finite) <= 5 * min(finite):
+        return
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(PLAIN)
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axes.yaxis.set_minor_formatter(PLAIN if max(finite) < 100 * min(finite) else NullFormatter())
 
 
 def shorten(text: str, longest: int = 22) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from latentia.report.images import displayable
 from latentia.report.loss_graph import loss_graph
 from latentia.report.random_images import random_images
 from latentia.report.reconstructions import corrupted_and_restored, reconstructions
-from latentia.report.style import save, short_name
+from latentia.report.style import log_where_wide, new_figure, save, short_name
 
 RANDOM = np.random.default_rng(0)
 
@@ -145,3 +146,20 @@ def test_a_small_cluster_shares_its_members_out(size: int) -> None:
     shown = np.concatenate(chosen)
     assert len(set(shown)) == len(shown) == min(size, 84)
     assert len(chosen[0]) and (size < 4 or all(len(places) for places in chosen))
+
+
+@pytest.mark.parametrize(("values", "wide"), [([1.5, 0.002], True), ([9.0, 1.0], True), ([3.0, 2.0], False)])
+def test_labels_of_a_logarithmic_axis_do_not_lie_on_one_another(values: list[float], wide: bool) -> None:
+    figure = new_figure(4.6, 3.0)
+    axes = figure.subplots()
+    axes.plot(values)
+    log_where_wide(axes, [*values, float("nan")])
+    figure.draw_without_rendering()
+    assert (axes.get_yscale() == "log") == wide
+    ticks = [*axes.yaxis.get_major_ticks(), *axes.yaxis.get_minor_ticks()]
+    low, high = axes.get_ylim()
+    boxes = [
+        tick.label1.get_window_extent() for tick in ticks if tick.label1.get_text() and low <= tick.get_loc() <= high
+    ]
+    boxes.sort(key=lambda box: box.y0)
+    assert len(boxes) > 1 and all(below.y1 <= above.y0 for below, above in pairwise(boxes))
