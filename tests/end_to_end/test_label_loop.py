@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def succeed(*words: object) -> Any:
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """Return a flat folder of 300 digits and the truth that a person would see."""
-    folder = tmp_path_factory.mktemp("data") / "photos"
+    folder = tmp_path_factory.mktemp("data") / "my photos"
     folder.mkdir()
     digits = load("digits").select(range(300))
     assert digits.labels is not None
@@ -74,7 +75,7 @@ def test_two_rounds(photos: tuple[Path, dict[str, str]], source: Run, tmp_path: 
     assert f"{folder}: 20 of 300 unlabelled images suggested, 20 for coverage" in done.stdout
     with Image.open(path.with_suffix(".png")) as picture:
         assert picture.width > 900
-    again = done.stdout.splitlines()[-2].partition("latentia ")[2].split()
+    again = shlex.split(done.stdout.splitlines()[-2].partition("latentia ")[2])
     assert again[0] == "finetune", "the next command is printed"
 
     first = fill_in(path, truth, leave=2)
