@@ -27,6 +27,20 @@ def test_a_grid_of_settings(tmp_path: Path) -> None:
     assert "setting 2 of 2: latent_dim=8" in done.stderr
 
 
+def test_folds_of_each_setting_may_be_stacked(tmp_path: Path) -> None:
+    words = ["select", "digits", "--latent-dim", "2,8", *QUICK[:-2], "--split", "validation", "--no-figures"]
+    found = {}
+    for way in ([], ["--stack"]):
+        done = invoke(*words, *way, "--runs", tmp_path / str(len(way)))
+        assert done.exit_code == 0, done.output
+        described = json.loads((Path(done.stdout.splitlines()[-1]) / "run.json").read_text())
+        found[len(way)] = {each["name"]: each["figure"]["mean"] for each in described["selection"]["candidates"]}
+    assert "stacked into one" in done.stderr
+    assert found[1] == pytest.approx(found[0], rel=1e-3)
+    refused = invoke(*words, "--stack", "--jobs", 2, "--runs", tmp_path)
+    assert "leave one of the two out" in str(refused.exception)
+
+
 def test_an_optuna_search_stays_in_its_ranges_and_repeats_itself(tmp_path: Path) -> None:
     pytest.importorskip("optuna", reason="the search needs the extra optuna")
     words = ["select", "digits", "--preset", "cae,dae", "--latent-dim", "2..5", "--learning-rate", "1e-3..1e-2"]
