@@ -186,7 +186,8 @@ class Run(Beside):
         figures = ", ".join(f"{name} {value:.5g}" for name, value in judged.items())
         lines = [
             f"{described['preset']} on {described['data']['source']}: {described['data']['train']['count']:,} images, "
-            f"{len(history)} epochs in {described.get('seconds', 0):,.0f} s; best epoch {best['epoch']}, {where}: {figures}",
+            f"{self._length(len(history))} in {described.get('seconds', 0):,.0f} s; "
+            f"best epoch {best['epoch']}, {where}: {figures}",
         ]
         pictures = sorted((self.path / "figures").glob("*.png"))
         if pictures:
@@ -194,6 +195,12 @@ class Run(Beside):
         if (self.path / "report.html").is_file():
             lines.append(f"report: {self.path / 'report.html'}")
         return "\n".join(lines)
+
+    def _length(self, epochs: int) -> str:
+        asked = self.description["settings"]
+        if self.description["status"] != "finished" or epochs >= asked["epochs"]:
+            return f"{epochs} epochs"
+        return f"{epochs} of {asked['epochs']} epochs (no better one in the last {asked['patience']})"
 
     def export_onnx(
         self, path: str | os.PathLike[str], data: Any = None, *, part: str = "whole", any_size: bool = False

@@ -30,6 +30,7 @@ from latentia.tasks.subsets import some
 
 FINE, LOOK, FAULT = "fine", "look", "fault"
 FINDINGS = "latentia.tasks.findings"
+RISE = 0.05  # of what the validation loss had gained: more than that is over-fitting
 MOST = 2000  # images that are looked at
 
 
@@ -121,6 +122,17 @@ class Patient:
     train: ImageSet | None = None
     history: Sequence[Mapping[str, Any]] = ()
     held_out: bool = True
+
+    @functools.cached_property
+    def curve(self) -> list[float]:
+        """The validation loss, epoch by epoch; empty where there were no such images."""
+        return [record["validation"]["loss"] for record in self.history if "validation" in record]
+
+    @functools.cached_property
+    def risen(self) -> float:
+        """How much the validation loss rose again after its best epoch, as a share of what it had gained by then."""
+        gained = self.curve[0] - min(self.curve) if self.curve else 0.0
+        return (self.curve[-1] - min(self.curve)) / gained if gained > 0 else 0.0
 
     @functools.cached_property
     def unit(self) -> npt.NDArray[np.float32]:

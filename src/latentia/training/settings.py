@@ -16,7 +16,7 @@ class TrainSettings(Spec):
     """The settings of the training loop; each field's help says what it is."""
 
     epochs: int = option(
-        0, "how often every training image is seen; 0: 20, and more for small sets (3,000 steps, at most 500)"
+        0, "how often every training image is seen; 0: 20, and more for small sets (3,000 steps, at most 500 epochs)"
     )
     batch_size: int = option(128, "images a step")
     optimizer: str = option(
@@ -32,7 +32,11 @@ class TrainSettings(Spec):
     )
     ema: float = option(0.0, "decay of the running average of the weights, which is then validated and kept; 0: none")
     clip: float = option(0.0, "largest norm of the gradient; 0: no clipping")
-    patience: int = option(0, "epochs without a better validation loss after which training stops; 0: never")
+    patience: int = option(
+        0,
+        "epochs without a better validation loss after which training stops; 0: never, but a third of all where their number "
+        "is chosen for a small set",
+    )
     seed: int = option(0, "seed of weights, order and noise")
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps …")
     precision: Literal["auto", "float32", "bfloat16"] = option("auto", "auto is bfloat16 on GPUs built for it")
@@ -50,10 +54,15 @@ class TrainSettings(Spec):
     )
 
     def for_images(self, count: int, optimizer: str = "adam") -> Self:
-        """Return the settings with what was left open chosen: the epochs for ``count`` images, and the optimiser."""
+        """Return the settings with what was left open chosen: epochs and patience for ``count`` images, and the optimiser.
+
+        Small sets are seen often, and sooner or later learned by heart; from then on nothing is gained.
+        """
         steps = math.ceil(count / self.batch_size)
         epochs = self.epochs or max(EPOCHS, min(MOST_EPOCHS, math.ceil(LEAST_STEPS / steps)))
-        return dataclasses.replace(self, epochs=epochs, optimizer=self.optimizer or optimizer)
+        chosen = epochs // 3 if not self.epochs and epochs > EPOCHS else 0
+        patience = self.patience or chosen
+        return dataclasses.replace(self, epochs=epochs, patience=patience, optimizer=self.optimizer or optimizer)
 
     def __post_init__(self) -> None:
         self.require(self.epochs >= 0, "epochs", "0 or more")

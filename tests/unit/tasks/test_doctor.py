@@ -213,3 +213,18 @@ def test_bad_requests_get_one_sentence(tmp_path: Path) -> None:
     empty: ImageSet = digits.select(np.arange(0))
     with pytest.raises(UserError, match="has no images, so there is nothing to examine"):
         examine(Patient(run.model, run.objective, empty))
+
+
+@pytest.mark.parametrize(
+    ("losses", "remedy"), [([9.0, 5, 2, 1, 1], "more --epochs"), ([9.0, 1, 2, 3, 3], "more images")]
+)
+def test_longer_training_is_no_remedy_where_images_are_learned_by_heart(
+    losses: list[float], remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from latentia.tasks.findings import baselines
+
+    monkeypatch.setattr(baselines, "baseline_errors", lambda *what: {"mean image": 1e9, "PCA": 0.0})
+    patient = another(healthy("cae", 0), history=[{"validation": {"loss": loss}} for loss in losses])
+    found = baselines.find(patient)
+    assert found is not None and found.verdict == "look"
+    assert found.remedy == f"PCA does better with as many numbers: {remedy}, or take PCA"

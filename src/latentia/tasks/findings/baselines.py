@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from latentia.tasks.apply import format_for
-from latentia.tasks.doctor import FAULT, FINE, LOOK, Finding, Patient
+from latentia.tasks.doctor import FAULT, FINE, LOOK, RISE, Finding, Patient
 from latentia.tasks.evaluate import baseline_errors
 
 NOTHING = 0.9  # of the mean image's error: less than a tenth was learned
@@ -29,7 +29,10 @@ def find(patient: Patient) -> Finding | None:
             "it has learned next to nothing: more --epochs, another --learning-rate, --optimizer muon",
         )
     elif _compares(patient) and error > pca:
-        verdict, remedy = LOOK, "PCA does better with as many numbers: more --epochs, or take PCA"
+        more = (
+            "more images" if patient.risen > RISE else "more --epochs"
+        )  # learned by heart, longer training is no remedy
+        verdict, remedy = LOOK, f"PCA does better with as many numbers: {more}, or take PCA"
     else:
         verdict, remedy = FINE, ""
     return Finding(

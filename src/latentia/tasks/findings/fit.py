@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from latentia.tasks.doctor import FINE, LOOK, Finding, Patient
+from latentia.tasks.doctor import FINE, LOOK, RISE, Finding, Patient
 
 GAP = 2.0  # validation error over training error
-RISE = 0.05  # of what was gained
 FALLING = 0.05  # of what was gained, in the last fifth
 
 
 def find(patient: Patient) -> Finding | None:
     """Return what the curves say; ``None`` without validation images or with fewer than five epochs."""
-    curve = [record["validation"]["loss"] for record in patient.history if "validation" in record]
+    curve = patient.curve
     if len(curve) < 5:
         return None
     best, gained = min(curve), curve[0] - min(curve)
@@ -29,8 +28,8 @@ def find(patient: Patient) -> Finding | None:
     )
     if gained <= 0:
         says, verdict, remedy = "the validation loss has not fallen", LOOK, "another --learning-rate, or more --epochs"
-    elif rise > RISE * gained:
-        says, verdict = f"the validation loss has risen by {rise / gained:.0%} of its gain: it over-fits", LOOK
+    elif patient.risen > RISE:
+        says, verdict = f"the validation loss has risen by {patient.risen:.0%} of its gain: it over-fits", LOOK
         remedy = "fewer --epochs (the best are kept), more images, --corruption mask, or a smaller network"
     elif gap > GAP:
         says, verdict = f"its error is {gap:.1f} times that on training images: it over-fits", LOOK
