@@ -100,7 +100,7 @@ def test_embed_writes_codes(run: Run, folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_is_said(run: Run, folder: Path, tmp_path: Path) -> None:
-    assert "ends in .npy, .parquet, .csv" in sentence("embed", run.path, folder, "-o", tmp_path / "c.txt")
+    assert "ends in .npy or .parquet or .csv" in sentence("embed", run.path, folder, "-o", tmp_path / "c.txt")
     assert "no layer of this encoder called 'x'" in sentence(
         "embed", run.path, folder, "-o", tmp_path / "c.npy", "--features", "x"
     )

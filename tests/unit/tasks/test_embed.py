@@ -131,7 +131,7 @@ def test_a_file_is_read_in_pieces_of_several_batches(tmp_path: Path, monkeypatch
 
 def test_what_cannot_be_embedded_is_said(model: Autoencoder, tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"cannot be written to '.*c\.txt': name a file that ends in \.npy, \.parquet, \.csv"
+        UserError, match=r"cannot be written to '.*c\.txt': name a file that ends in \.npy or \.parquet or \.csv"
     ):
         write_codes(model, IMAGES, tmp_path / "c.txt")
     with pytest.raises(UserError, match=r"trained on images of 8x8 pixels, but those of array are 9x8"):
