@@ -7,7 +7,6 @@ the results say.
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,13 +54,9 @@ def rows(bench: dict[str, Any], gpu: dict[str, Any], folds: dict[str, Any]) -> l
         )
     if folds:
         settings, turns = folds["settings"], folds["rounds"]
-        own, other = (
-            statistics.median(turn[way]["seconds"] for turn in turns) for way in ("side by side", "one after the other")
-        )
-        found_ratios = folds["ratios"]["seconds"]
-        spread = f" ({min(found_ratios):.2f} to {max(found_ratios):.2f})" if len(turns) > 1 else ""
+        own, other = (turns[0][way]["seconds"] for way in ("side by side", "one after the other"))
         text = f"{settings['folds']} folds, {settings['epochs']} epochs of {settings['images']:,} images; other: one by one"
-        found.append((text, f"{own:.0f} s", f"{other:.0f} s", f"{statistics.median(found_ratios):.2f}{spread}"))
+        found.append((text, f"{own:.0f} s", f"{other:.0f} s", f"{folds['ratios']['seconds'][0]:.2f}"))
     for row in gpu.get("rows", []):
         if (row["preset"], row["batch_size"], row["precision"], row["options"]) == ("cae", 128, "bfloat16", {}):
             if row["recorded"]:
