@@ -38,7 +38,8 @@ class Communities:
         labels: int64 ``[N]``, 0 to K - 1.
         membership: float64 ``[N]``, the share of an image's edges (by weight) that stay in its cluster.
         modularity: of the labels.
-        course: the modularity for each number of clusters from 1 on, before single images move.
+        course: the modularity for each number of clusters from 1 on, before single images move: the mean over all starts,
+            which the number is chosen by.
     """
 
     labels: Labels
@@ -74,20 +75,20 @@ def communities(graph: Any, count: int | None = None, seed: int = 0, starts: int
         small = _compact(moved(graph, _apart(graph, small), state, wanted, FIRST_MOVES))
         merges, course = merged(graph, small)
         found.append((small, merges, course))
+    shortest = min(len(course) for _, _, course in found)
+    mean = np.mean([course[:shortest] for _, _, course in found], axis=0).tolist()
     if count is None:
-        shortest = min(len(course) for _, _, course in found)
-        mean = np.mean([course[:shortest] for _, _, course in found], axis=0)
-        count = choose_count(mean.tolist())
-    best: tuple[float, Labels, list[float]] | None = None
-    for start, (small, merges, course) in enumerate(found):
+        count = choose_count(mean)
+    best: tuple[float, Labels] | None = None
+    for start, (small, merges, _) in enumerate(found):
         labels = _compact(merges[count - 1][small])
         labels = moved(graph, labels, derive(seed, "moves", start), least=count)
         quality = modularity(graph, labels)
         if best is None or quality > best[0]:
-            best = quality, labels, course
+            best = quality, labels
     assert best is not None  # there is at least one start
-    quality, labels, course = best
-    return Communities(labels, _membership(graph, labels), quality, tuple(course[:MOST]))
+    quality, labels = best
+    return Communities(labels, _membership(graph, labels), quality, tuple(mean[:MOST]))
 
 
 def choose_count(course: list[float]) -> int:
