@@ -86,7 +86,9 @@ def finetune(
     if resume is not None:
         unfinished = open_run(resume)
         if unfinished.kind != "classifier":
-            raise UserError(f"{resume} is no classifier's run: go on with latentia train --resume {resume}")
+            raise UserError(
+                f"{resume} is no classifier's run: go on with latentia train --resume {shlex.quote(str(resume))}"
+            )
         images = one_first(lambda: _finetune_images(unfinished, data))
         folder, classifier = resume_finetune(resume, images, quiet=quiet, say=tell)
         done = _finished_classifier(Run(folder, classifier), figures, tell)
@@ -141,7 +143,7 @@ def _with_control(run: Run, images: ImageSet, figures: bool, quiet: bool, tell: 
         folder, classifier = train_control(run.path, images, quiet=quiet, say=tell)
     except Interrupted as stopped:
         raise Interrupted(
-            f"training of the control was interrupted: go on with --resume {shlex.quote(str(run.path))}",
+            f"training of the control was interrupted: {RunFolder(run.path).resuming}",
             stopped.exit_code - 128,
         ) from None
     in_memory = run.description["data"]["location"] is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,7 @@ def _run_to_explore(path: str | os.PathLike[str]) -> Run:
     if not (folder.path / "model.safetensors").is_file():
         raise UserError(
             f"{folder.path} holds no trained weights yet (model.safetensors is missing): let its training go on with "
-            f"latentia train --resume {folder.path}"
+            f"latentia train --resume {shlex.quote(str(folder.path))}"
         )
     run = Run(folder)
     missing = [name for name in ("data", "preset", "kind") if name not in run.description]

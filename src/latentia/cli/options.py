@@ -169,6 +169,9 @@ def fold_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="what runs the folds; dask and ray: the workers of a cluster that shares the --runs folder",
         ),
         click.option("--scheduler", metavar="ADDRESS", help="of the cluster, such as tcp://HOST:8786"),
+        click.option(
+            "--stack", is_flag=True, help="train all folds as one, their networks stacked: for small ones on a GPU"
+        ),
     ]
     return _all(options)(function)
 
@@ -182,6 +185,7 @@ FOLD_NAMES = (
     "threads_per_fold",
     "backend",
     "scheduler",
+    "stack",
 )
 
 
@@ -200,9 +204,9 @@ def read_weights(weights: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def prepare_processes(jobs: int, backend: str) -> None:
+def prepare_processes(jobs: int, backend: str, stack: bool) -> None:
     """Make ready to run folds side by side, before anything is imported or computed that would be in their way."""
-    if jobs != 1 and backend in ("auto", "processes"):
+    if jobs != 1 and backend in ("auto", "processes") and not stack:
         from latentia.studies.processes import prepare
 
         prepare()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -282,7 +281,7 @@ def kept_in(folder: RunFolder, trainer: Trainer) -> Iterator[None]:
         raise
     except Lost as error:
         folder.update(status="interrupted")
-        raise Lost(f"{error}: go on with --resume {shlex.quote(str(folder.path))}") from error
+        raise Lost(f"{error}: {folder.resuming}") from error
     except LatentiaError as error:
         folder.update(status=f"failed: {error}")
         raise

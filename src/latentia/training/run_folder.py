@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -77,6 +78,11 @@ class RunFolder:
         folder.describe()
         return folder
 
+    @property
+    def resuming(self) -> str:
+        """How a person goes on with the run, to end a sentence with."""
+        return f"go on with --resume {shlex.quote(str(self.path))}"
+
     def describe(self) -> dict[str, Any]:
         """Return ``run.json``."""
         return read_json(self.path / "run.json", "run folder")
@@ -90,8 +96,8 @@ class RunFolder:
             found = _difference(begun.get(key), asked.get(key), key)
             if found is not None:
                 raise UserError(
-                    f"{self.path} holds a run of other images or settings ({found}): name another folder, or go on with "
-                    f"--resume {self.path}"
+                    f"{self.path} holds a run of other images or settings ({found}): name another folder, or "
+                    f"{self.resuming}"
                 )
 
     def update(self, **values: Any) -> None:

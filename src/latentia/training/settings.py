@@ -60,8 +60,7 @@ class TrainSettings(Spec):
         """
         steps = math.ceil(count / self.batch_size)
         epochs = self.epochs or max(EPOCHS, min(MOST_EPOCHS, math.ceil(LEAST_STEPS / steps)))
-        chosen = epochs // 3 if not self.epochs and epochs > EPOCHS else 0
-        patience = self.patience or chosen
+        patience = self.patience or (epochs // 3 if not self.epochs and epochs > EPOCHS else 0)
         return dataclasses.replace(self, epochs=epochs, patience=patience, optimizer=self.optimizer or optimizer)
 
     def __post_init__(self) -> None:
@@ -85,6 +84,7 @@ class FineTuneSettings(TrainSettings):
     optimizer: str = option("adam", "one of PyTorch's optimisers or muon, with its options: adam, sgd:momentum=0.9 …")
     learning_rate: float = option(2e-3, "the peak of the schedule, for the head")
     ema: float = option(0.99, "decay of the running average of the weights, which is what is kept; 0: none")
+    patience: int = option(0, "epochs without a better validation loss after which training stops; 0: never")
 
     def for_steps(self, steps_in_epoch: int) -> Self:
         """Return the settings with the number of epochs chosen for so many steps each, where it was left open."""

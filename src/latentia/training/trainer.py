@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
-import shlex
 import time
 from collections.abc import Generator
 from typing import Any
@@ -33,8 +33,8 @@ from latentia.training.team import Team
 from latentia.training.tensorboard import Scalars, need_tensorboard
 
 Terms = dict[str, Tensor]
-EPOCHS_APART = 1.0  # seconds: epochs that end faster than this are written down together
 Course = Generator[Batch, Terms, None]  # yields a batch, and is sent the terms of the step that was taken with it
+EPOCHS_APART = 1.0  # seconds: epochs that end faster than this are written down together
 
 
 class Trainer:
@@ -84,7 +84,6 @@ class Trainer:
         self._summed = 0  # images whose terms are in the sums
         self._unwritten: list[dict[str, Any]] = []  # records of epochs that ended since the folder was written to
         self._better, self._written = False, -math.inf  # whether the best weights changed since then; and when that was
-        self._apart = min(EPOCHS_APART, settings.checkpoint_seconds)
         self._diverges = False
         self.sharing_time = 1  # trainings, this one among them, whose steps are taken together
         self._scalars: Scalars | None = None
@@ -281,7 +280,8 @@ class Trainer:
             self.best_state = copied(self.module.state_dict() if self.average is None else self.average)
         self._unwritten.append(record)
         self._better = self._better or better
-        if progress.finished or self.team is not None or time.monotonic() - self._written >= self._apart:
+        due = time.monotonic() - self._written >= min(EPOCHS_APART, settings.checkpoint_seconds)
+        if progress.finished or due or self.team is not None:
             self._write({})
         bar.epoch_line(record)
 
@@ -290,10 +290,14 @@ class Trainer:
         self._check_finite(sums)
         self._write(sums)
 
-    def _write_state(self, folder: RunFolder, sums: dict[str, Tensor]) -> None:
+    def _write_state(self, folder: RunFolder, sums: dict[str, Tensor] | None) -> None:
+        """Write what is new; without ``sums``, which go with a sound state, all but the state to resume from."""
         if self._better and self.best_state is not None:
             save_tensors(folder.path / "model.safetensors", self.best_state)
-        save_checkpoint(folder.checkpoint, self.module, self.optimizer, self.average, sums, self.progress, self.history)
+        if sums is not None:
+            save_checkpoint(
+                folder.checkpoint, self.module, self.optimizer, self.average, sums, self.progress, self.history
+            )
         for record in self._unwritten:
             folder.append_metrics(record)
             if self.settings.tensorboard:
@@ -302,11 +306,9 @@ class Trainer:
 
     def _write(self, sums: dict[str, Tensor]) -> None:
         """Let the leading process write into the folder; that it failed is known to all."""
-        folder, team = self.folder, self.team
-        if folder is not None and team is None:
-            self._write_state(folder, sums)
-        elif folder is not None and team is not None:
-            team.ranks.lead(lambda: self._write_state(folder, sums))
+        if self.folder is not None:
+            write = functools.partial(self._write_state, self.folder, sums)
+            write() if self.team is None else self.team.ranks.lead(write)
         self._unwritten, self._better, self._written = [], False, time.monotonic()
 
     def _stop_if_asked(self, signals: StopSignals) -> None:
@@ -315,13 +317,8 @@ class Trainer:
             return
         if self._unwritten:
             self._save()
-        if self.folder is None:
-            raise Interrupted(f"training was interrupted in epoch {self.progress.epoch + 1}", received)
-        raise Interrupted(
-            f"training was interrupted in epoch {self.progress.epoch + 1} and its state saved: "
-            f"go on with --resume {shlex.quote(str(self.folder.path))}",
-            received,
-        )
+        saved = "" if self.folder is None else f" and its state saved: {self.folder.resuming}"
+        raise Interrupted(f"training was interrupted in epoch {self.progress.epoch + 1}{saved}", received)
 
     def _check_finite(self, sums: dict[str, Tensor]) -> None:
         sums_finite = all(bool(torch.isfinite(value)) for value in sums.values())
@@ -338,6 +335,8 @@ class Trainer:
         kept = "nothing was saved yet"
         if self._holds_state():
             kept = f"the last good state is kept in {self.folder.path}"  # type: ignore[union-attr]
+        if self._unwritten and self.folder is not None:
+            self._write_state(self.folder, None)
         return TrainingDiverged(
             f"training stopped in epoch {self.progress.epoch + 1}, step {self.progress.step}: {what}; {kept}; "
             f"try a lower --learning-rate than {self.settings.learning_rate:g}, or --clip 1"

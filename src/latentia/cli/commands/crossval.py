@@ -20,7 +20,6 @@ from latentia.cli.options import (
 @click.argument("data")
 @click.option("--preset", default="cae", show_default=True, help="a named autoencoder, such as vae or vae:beta=4")
 @fold_options
-@click.option("--stack", is_flag=True, help="train all folds as one, their networks stacked: for small ones on a GPU")
 @click.option("--final/--no-final", default=True, show_default=True, help="also refit one model on all images")
 @training_options("the part of DATA to divide into folds")
 @click.option("--resume", metavar="RESULT", help="go on in this folder, which must be of the same settings")
@@ -32,8 +31,7 @@ def command(ctx: click.Context, /, data: str, preset: str, **given: Any) -> None
     The training and validation images of DATA are divided into folds; each model is judged on the fold that it has not
     seen. The same command finds its unfinished folder and goes on; test images are not read.
     """
-    if not given["stack"]:
-        prepare_processes(given["jobs"], given["backend"])
+    prepare_processes(given["jobs"], given["backend"], given["stack"])
     from latentia.api import crossvalidate
 
     figures = not given.pop("no_figures")

@@ -17,20 +17,7 @@ from latentia.cli.options import (
     training_options,
 )
 
-HOW = (
-    *FOLD_NAMES,
-    "stack",
-    "metric",
-    "search",
-    "trials",
-    "split",
-    "split_seed",
-    "size",
-    "policy",
-    "data_dir",
-    "runs",
-    "quiet",
-)
+HOW = (*FOLD_NAMES, "metric", "search", "trials", "split", "split_seed", "size", "policy", "data_dir", "runs", "quiet")
 
 
 @click.command(cls=DesignCommand, name="select")
@@ -53,7 +40,6 @@ HOW = (
 )
 @click.option("--trials", default=20, show_default=True, help="settings that Optuna tries")
 @fold_options
-@click.option("--stack", is_flag=True, help="train the folds of a setting as one, their networks stacked")
 @training_options("the part of DATA to divide into folds", latent_dim="INT,INT,…")
 @click.pass_context
 def command(ctx: click.Context, /, data: str, presets: tuple[str, ...], **given: Any) -> None:
@@ -65,8 +51,7 @@ def command(ctx: click.Context, /, data: str, presets: tuple[str, ...], **given:
     Recommended is the simplest setting within one standard error of the best out-of-fold error. What has been trained
     already is not trained again.
     """
-    if not given["stack"]:
-        prepare_processes(given["jobs"], given["backend"])
+    prepare_processes(given["jobs"], given["backend"], given["stack"])
     from latentia.api import select
 
     figures, quiet = not given.pop("no_figures"), given["quiet"]

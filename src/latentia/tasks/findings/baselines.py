@@ -29,9 +29,8 @@ def find(patient: Patient) -> Finding | None:
             "it has learned next to nothing: more --epochs, another --learning-rate, --optimizer muon",
         )
     elif _compares(patient) and error > pca:
-        more = (
-            "more images" if patient.risen > RISE else "more --epochs"
-        )  # learned by heart, longer training is no remedy
+        # where images are learned by heart, longer training is no remedy
+        more = "more images" if patient.risen > RISE else "more --epochs"
         verdict, remedy = LOOK, f"PCA does better with as many numbers: {more}, or take PCA"
     else:
         verdict, remedy = FINE, ""
