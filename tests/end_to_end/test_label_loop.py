@@ -112,7 +112,8 @@ def test_rounds_in_files_of_their_own_may_be_joined(
     one, two, both = (tmp_path / name for name in ("one.csv", "two.csv", "both.csv"))
     succeed("suggest", source.path, folder, "-n", 12, "-o", one)
     fill_in(one, truth)
-    succeed("suggest", source.path, folder, "-n", 8, "--label-file", one, "-o", two)
+    done = succeed("suggest", source.path, folder, "-n", 8, "--label-file", one, "-o", two)
+    assert f"{two} holds none of the 12 labels so far, which are in {one}: join the two" in done.stdout
     fill_in(two, truth)
     both.write_bytes(one.read_bytes() + two.read_bytes())  # cat one.csv two.csv: a header stands in the middle
     done = succeed(

@@ -28,7 +28,8 @@ def check_fit(model: Autoencoder | Classifier, images: ImageSet) -> None:
     wanted = model.format
     if channels != wanted.channels:
         raise UserError(
-            f"the model was trained on images of {wanted.channels} channel(s), but {images.source} has {channels}"
+            f"the model was trained on images of {wanted.channels} channel(s), but {images.source} has {channels}: save them in "
+            "the same mode as those (an alpha channel counts, and is given to all images of a folder in which one has it)"
         )
     if len(model.code_shape) == 1 and (height, width) != (wanted.height, wanted.width):
         raise UserError(

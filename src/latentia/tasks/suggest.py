@@ -171,7 +171,7 @@ def suggest(
 def cover(
     space: Points, known: npt.NDArray[np.bool_], free: npt.NDArray[np.bool_], n: int, seed: int
 ) -> tuple[npt.NDArray[np.int64], list[tuple[int, int]]]:
-    """Return ``n`` typical images of regions with few labels; and of each its region's size and labels before it.
+    """Return ``n`` typical images of regions with few labels; and of each its region's size and labels.
 
     Args:
         space: ``[N, D]``.
@@ -183,6 +183,7 @@ def cover(
     regions = clusters(space, min(int(known.sum()) + n, MOST_CLUSTERS, len(space)), seed)
     sizes = np.bincount(regions)
     labelled = np.bincount(regions[known], minlength=len(sizes))
+    served = labelled.copy()  # those that are suggested count as well
     left = np.bincount(regions[free], minlength=len(sizes))
     typical = _typicality(space, regions)
     chosen: list[int] = []
@@ -192,14 +193,14 @@ def cover(
         able = np.flatnonzero(left > 0)
         large = able[sizes[able] >= SMALLEST]
         able = large if len(large) else able
-        region = int(able[np.lexsort((-sizes[able], labelled[able]))[0]])
+        region = int(able[np.lexsort((-sizes[able], served[able]))[0]])
         inside = np.flatnonzero((regions == region) & taken)
         best = int(inside[np.argmax(typical[inside])])
         chosen.append(best)
         found.append((int(sizes[region]), int(labelled[region])))
         taken[best] = False
         left[region] -= 1
-        labelled[region] += 1
+        served[region] += 1
     return np.array(chosen, dtype=np.int64), found
 
 

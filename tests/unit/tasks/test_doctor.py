@@ -228,3 +228,14 @@ def test_longer_training_is_no_remedy_where_images_are_learned_by_heart(
     found = baselines.find(patient)
     assert found is not None and found.verdict == "look"
     assert found.remedy == f"PCA does better with as many numbers: {remedy}, or take PCA"
+
+
+def test_a_pattern_of_the_network_is_no_sharpness() -> None:
+    from latentia.tasks.findings import blur
+
+    patient = another(healthy("cae", 0))
+    board = np.indices(patient.unit.shape[2:]).sum(0) % 2
+    patient.__dict__["restored"] = np.broadcast_to(board, patient.unit.shape).astype(np.float32)
+    found = blur.find(patient)
+    assert found is not None and found.verdict == "look"
+    assert "more --epochs" in found.remedy

@@ -69,6 +69,13 @@ def command(
         return
     click.echo(str(found))
     click.echo(f"contact sheet: {', '.join(map(str, sheets))}")
+    known = sum(found.labelled.values())
+    if known and not after:
+        held = label_file or Path(run, "labels.csv")
+        click.echo(
+            f"{path} holds none of the {known:,} labels so far, which are in {held}: join the two, one below the other, "
+            "before fine-tuning"
+        )
     again = shlex.join(["latentia", "finetune", str(found.origin), found.images.source, "--label-file", str(path)])
     click.echo(f"fill in the column 'label', then: {again}")
     click.echo(path)

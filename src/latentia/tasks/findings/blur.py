@@ -6,7 +6,7 @@ import numpy as np
 
 from latentia.tasks.doctor import FINE, LOOK, Finding, Patient
 
-SHARP = 0.3
+SHARP, PATTERNED = 0.3, 2.0
 FINEST = 0.5  # of the largest frequency: what lies above is detail of two to four pixels
 
 
@@ -21,11 +21,14 @@ def find(patient: Patient) -> Finding | None:
     share = restored / original
     return Finding(
         "sharpness",
-        FINE if share >= SHARP else LOOK,
+        FINE if SHARP <= share <= PATTERNED else LOOK,
         {"share of fine detail": share},
         f"reconstructions have {share:.0%} of the images' fine detail",
-        f"{SHARP:.0%} or more; squared error averages what it does not know, so small codes blur",
-        "a larger --latent-dim, --encoder residual, more --epochs; for images that are to look sharp, --preset vq-vae",
+        f"{SHARP:.0%} or more, for squared error averages what it does not know, so small codes blur; "
+        f"and at most {PATTERNED:.0%}, for more is a pattern that the network makes by itself",
+        "more --epochs (it has hardly learned)"
+        if share > PATTERNED
+        else "a larger --latent-dim, --encoder residual, more --epochs; for images that are to look sharp, --preset vq-vae",
     )
 
 
