@@ -10,6 +10,7 @@ from torch import Tensor
 
 from latentia.core.errors import UserError, nearest
 from latentia.core.noise import Noise
+from latentia.core.share import Share
 from latentia.model import Architecture, Autoencoder
 from latentia.parts import BOUNDS, CORRUPTIONS, PENALTIES
 from latentia.parts.base import Bound, Corruption, Penalty, View
@@ -83,12 +84,8 @@ class Objective:
                 f"{architecture.bottleneck.name!r} has none: choose --bottleneck gaussian"
             )
 
-    def steady(self, progress: float) -> bool:
-        """Return whether from this share of training on, the loss depends on batch and noise alone."""
-        return self.bound.steady(progress)
-
     def __call__(
-        self, model: Autoencoder, pixels: Tensor, labels: Tensor | None, noise: Noise, progress: float = 1.0
+        self, model: Autoencoder, pixels: Tensor, labels: Tensor | None, noise: Noise, progress: Share = 1.0
     ) -> dict[str, Tensor]:
         """Return the named terms of each image, ``[B]`` each: ``loss`` is what is minimised.
 

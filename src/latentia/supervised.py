@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from latentia.classifier import Classifier
 from latentia.core.noise import Noise
 from latentia.core.ranks import whole
+from latentia.core.share import Share, ramp
 from latentia.finetuning import FineTuning
 
 RAMP = 0.1  # share of training over which consistency rises to its weight
@@ -38,7 +39,7 @@ class Supervised:
         self.strong, self.weak = how.strong, how.weak
 
     def __call__(
-        self, model: Classifier, pixels: Tensor, labels: Tensor | None, noise: Noise, progress: float = 1.0
+        self, model: Classifier, pixels: Tensor, labels: Tensor | None, noise: Noise, progress: Share = 1.0
     ) -> dict[str, Tensor]:
         """Return the terms of each image, ``[B]`` each; ``loss`` is what is minimised, ``accuracy`` of labelled images.
 
@@ -70,26 +71,22 @@ class Supervised:
         return {"loss": loss, **terms, "accuracy": right * scale}
 
     def _consistency(
-        self, model: Classifier, pixels: Tensor, scores: Tensor, labels: Tensor, noise: Noise, progress: float
+        self, model: Classifier, pixels: Tensor, scores: Tensor, labels: Tensor, noise: Noise, progress: Share
     ) -> dict[str, Tensor]:
         with torch.no_grad():
             sure, pseudo = model(self.weak(pixels, noise.fork("weak"))).softmax(1).max(1)
         free = labels < 0
         scale = _scale(free)
         confident = (sure >= self.how.threshold).float()
-        weight = confident * min(1.0, progress / RAMP)
+        weight = confident * ramp(progress, RAMP)
         target = pseudo
-        if self.how.spreading and progress < GUESSED:
+        if self.how.spreading:
             # a guess counts where the network has no opinion yet, and less and less
             guessed = (labels <= -2) & (confident == 0)
             target = torch.where(guessed, -2 - labels, pseudo)
-            weight = torch.where(guessed, 1.0 - progress / GUESSED, weight)
+            weight = torch.where(guessed, (1.0 - ramp(progress, GUESSED)) * torch.ones_like(weight), weight)
         agreement = F.cross_entropy(scores, target, reduction="none") * weight
         return {"consistency": agreement * scale, "confident": confident * scale}
-
-    def steady(self, progress: float) -> bool:
-        """Return whether consistency has its full weight and guesses count no longer: the loss changes no more."""
-        return progress >= max(RAMP, GUESSED)
 
     @torch.no_grad()
     def evaluate(self, model: Classifier, pixels: Tensor, labels: Tensor | None, noise: Noise) -> dict[str, Tensor]:

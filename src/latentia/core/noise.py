@@ -98,6 +98,7 @@ class Keys:
     def __init__(self, prefix: int, device: torch.device | str, room: int = 256) -> None:
         self.prefix = prefix
         self.places: list[tuple[int, tuple[Word, ...]]] = []
+        self._filled: tuple[int, tuple[Word, ...]] | None = None
         self._values = torch.zeros(room, 2, dtype=torch.int32, device=device)
 
     def of(self, seed: int, address: tuple[Word, ...]) -> tuple[Tensor, Tensor]:
@@ -118,9 +119,13 @@ class Keys:
 
     def fill(self, *words: Word) -> None:
         """Write the keys of all draws at the address that begins with ``words``."""
-        if self.places:
-            found = torch.tensor([halves(seed, (*words, *rest)) for seed, rest in self.places], dtype=torch.int32)
-            self._values[: len(found)].copy_(found, non_blocking=True)
+        if self._filled != (len(self.places), words):  # the steps of an epoch have one address
+            self._write([halves(seed, (*words, *rest)) for seed, rest in self.places])
+            self._filled = len(self.places), words
+
+    def _write(self, found: Sequence[object]) -> None:
+        if found:
+            self._values[: len(found)].copy_(torch.tensor(found, dtype=torch.int32), non_blocking=True)
 
 
 class StackedKeys(Keys):
@@ -147,7 +152,7 @@ class StackedKeys(Keys):
     def at(self, *words: Word) -> None:
         """Begin a step whose draws have addresses that begin with ``words``."""
         self.places.clear()
-        self._words = words
+        self._words, self._filled = words, None
 
     def of(self, seed: int, address: tuple[Word, ...]) -> tuple[Tensor, Tensor]:
         """Return the halves of the next draw's key for the member that is computed; see :meth:`Keys.of`."""
@@ -160,9 +165,9 @@ class StackedKeys(Keys):
     def fill(self, *words: Word) -> None:
         """Write the keys that all members' draws have at the address that begins with ``words``."""
         self._words = None
-        if self.places:
-            found = [self._of_each(words, place) for place in range(len(self.places))]
-            self._values[: len(found)].copy_(torch.tensor(found, dtype=torch.int32), non_blocking=True)
+        if self._filled != (len(self.places), words):
+            self._write([self._of_each(words, place) for place in range(len(self.places))])
+            self._filled = len(self.places), words
 
     def _of_each(self, words: tuple[Word, ...], place: int) -> list[tuple[int, int]]:
         address = (*words, *self.places[place][1])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from latentia.core.noise import Noise
+from latentia.core.share import Share
 from latentia.core.spec import Part
 from latentia.parts.code import Code, DiagonalNormal
 
@@ -215,10 +216,6 @@ class Bound(Part, abc.ABC):
     def __call__(self, view: View) -> tuple[dict[str, Tensor], Code]:
         """Return the named terms of each image, ``[B]`` each and ``"loss"`` among them, and the code they came from."""
 
-    def steady(self, progress: float) -> bool:
-        """Return whether from this share of training on, the terms no longer depend on it."""
-        return True
-
 
 @dataclasses.dataclass(frozen=True)
 class View:
@@ -230,7 +227,7 @@ class View:
         target: the clean images.
         mask: the weight of each pixel in the likelihood, or ``None`` for all alike.
         noise: for sampling codes; ``None`` asks for the posterior mean.
-        progress: the share of training done, 0 to 1; 1 while evaluating.
+        progress: the share of training done, 0 to 1; 1 while evaluating; a tensor where the step is recorded.
         weights: the factor of each named term.
     """
 
@@ -239,7 +236,7 @@ class View:
     target: Tensor
     mask: Tensor | None
     noise: Noise
-    progress: float
+    progress: Share
     weights: dict[str, float]
 
     def weight(self, term: str) -> float:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from latentia.core.noise import Noise
+from latentia.core.share import Share
 
 
 class TrainingObjective(Protocol):
@@ -15,12 +16,13 @@ class TrainingObjective(Protocol):
     headline: str
 
     def __call__(
-        self, model: Any, pixels: Tensor, labels: Tensor | None, noise: Noise, progress: float = 1.0
+        self, model: Any, pixels: Tensor, labels: Tensor | None, noise: Noise, progress: Share = 1.0
     ) -> dict[str, Tensor]:
-        """Return the named terms of each image, ``[B]``; ``loss`` is minimised."""
+        """Return the named terms of each image, ``[B]``; ``loss`` is minimised.
+
+        What depends on ``progress``, the share of training done, depends on it without a branch: in a step that is recorded
+        it is a tensor, whose value is another one in every replay.
+        """
 
     def evaluate(self, model: Any, pixels: Tensor, labels: Tensor | None, noise: Noise) -> dict[str, Tensor]:
         """Return the terms and figures by which validation judges, ``[B]`` each."""
-
-    def steady(self, progress: float) -> bool:
-        """Return whether from this share of training on, the loss depends on batch and noise alone."""

@@ -1,7 +1,8 @@
 """A training step that is recorded once and replayed: on a GPU, small networks wait for launches, not for arithmetic.
 
-What depends on the step - pixels, labels, ids and the keys of all random draws - lies in tensors that stay where they are; a
-replay writes them and runs the recorded kernels (a CUDA graph). So the numbers are those of a step that isn't recorded.
+What depends on the step - pixels, labels, ids, the share of training done and the keys of all random draws - lies in tensors
+that stay where they are; a replay writes them and runs the recorded kernels (a CUDA graph). So the numbers are those of a
+step that isn't recorded.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from latentia.core.noise import Keys, Noise, Word
+from latentia.core.share import Share
 from latentia.data.batches import Batch
 
 ROOM = 0.4  # of a device's memory, that plain steps may take where one is to be recorded
 BEFORE = 3  # plain steps before one is recorded, in which libraries choose their kernels and modules their state
 
-Step = Callable[[Batch, Noise], dict[str, Tensor]]
+Step = Callable[[Batch, Noise, Share], dict[str, Tensor]]
 
 
 class Recorder(Protocol):
@@ -65,8 +67,10 @@ class RecordedStep:
         """Whether a step was recorded."""
         return self._replay is not None
 
-    def __call__(self, batch: Batch, *address: Word) -> dict[str, Tensor] | None:
+    def __call__(self, batch: Batch, share: Share, *address: Word) -> dict[str, Tensor] | None:
         """Run the step, recording it the first time; return the terms, which the next call overwrites.
+
+        ``share`` is the share of training done, a tensor ``[members]`` where several trainings take the step.
 
         ``None``: nothing was run, and the step is to be taken plainly: too few were yet, the recording is of other batches, or
         something in the step cannot be recorded.
@@ -76,7 +80,7 @@ class RecordedStep:
             return None
         if self._replay is None:
             try:
-                self._start(batch, address)
+                self._start(batch, share, address)
             except RuntimeError:
                 self.possible = False
                 return None
@@ -84,6 +88,7 @@ class RecordedStep:
         self._batch.pixels.copy_(batch.pixels)
         self._batch.labels.copy_(batch.labels)
         self._batch.ids.copy_(batch.ids)
+        self._share.copy_(torch.as_tensor(share), non_blocking=True)
         self._keys.fill(*address)
         self._replay()
         for parameter, gradient in self._gradients:
@@ -96,17 +101,20 @@ class RecordedStep:
         held = self._batch
         return (batch.pixels.shape, batch.total, batch.counted) == (held.pixels.shape, held.total, held.counted)
 
-    def _start(self, batch: Batch, address: tuple[Word, ...]) -> None:
+    def _start(self, batch: Batch, share: Share, address: tuple[Word, ...]) -> None:
         self._batch = dataclasses.replace(
             batch, pixels=batch.pixels.clone(), labels=batch.labels.clone(), ids=batch.ids.clone()
         )
+        # a number in double precision, as the one that a plain step has
+        held = share if isinstance(share, Tensor) else torch.tensor(share, dtype=torch.float64)
+        self._share = held.to(batch.pixels.device, copy=True)
         self._keys = self.keys(len(address), batch.pixels.device)
         self.module.zero_grad(set_to_none=True)
 
         def run() -> None:
             self._keys.places.clear()
             noise = Noise(self.seed, self._batch.ids, *address, keys=self._keys)
-            terms = self.step(self._batch, noise)
+            terms = self.step(self._batch, noise, self._share)
             self._terms = {name: value.detach() for name, value in terms.items()}
 
         record = self.record or functools.partial(cuda_graph, device=batch.pixels.device)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from latentia.core.errors import LatentiaError, UserError
 from latentia.core.noise import Noise, StackedKeys
+from latentia.core.share import Share
 from latentia.data.batches import Batch
 from latentia.training.recorded import RecordedStep
 from latentia.training.trainer import Course, Terms, Trainer
@@ -54,7 +55,7 @@ def train_together(members: Sequence[Trainer], courses: Sequence[Course]) -> lis
             while there == list(asked):
                 size = max(len(batch) for batch in asked.values())
                 behind = [number for number, batch in asked.items() if len(batch) < size]
-                if not behind and stack.can_join:
+                if not behind and len(there) > 1:
                     terms = stack.step(list(asked.values()))
                 else:
                     behind = behind or there
@@ -86,7 +87,7 @@ def check_stackable(members: Sequence[Trainer]) -> None:
         expected.append(_gradient(member))
     stack = Stack(members)
     try:
-        stack.gradients(batches, 1.0)
+        stack.gradients(batches, [1.0] * len(members))
     except (RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             "a part of it cannot be computed for several networks at once, such as dropout, a learned codebook, a flow, or "
@@ -128,29 +129,22 @@ class Stack:
         if first.records:
             self._recorded = RecordedStep(self._trained, self._pass, 0, keys=self._make_keys)
 
-    @property
-    def can_join(self) -> bool:
-        """Whether the members' losses are one function now: not where the share of training counts in it, and differs."""
-        if len(self.members) == 1:
-            return False
-        shares = [member.share for member in self.members]
-        return len(set(shares)) == 1 or all(self.members[0].objective.steady(share) for share in shares)
-
     def step(self, batches: Sequence[Batch]) -> list[Terms]:
         """Take a step of each member, together, with batches of one size; return the terms of each."""
-        terms = self.gradients(batches, self.members[0].share)
+        terms = self.gradients(batches, [member.share for member in self.members])
         for member in self.members:
             member.use_gradients()
         return terms
 
-    def gradients(self, batches: Sequence[Batch], share: float) -> list[Terms]:
+    def gradients(self, batches: Sequence[Batch], shares: Sequence[float]) -> list[Terms]:
         """Leave the gradients of each member's mean loss behind, as :meth:`Trainer.gradients` does; return the terms of each."""
         batch = Batch(
             torch.stack([one.pixels for one in batches]),
             torch.stack([one.labels for one in batches]),
             torch.stack([one.ids for one in batches]),
         )
-        terms = self._gradients(batch, tuple(member.progress.epoch for member in self.members), share)
+        done = torch.tensor(shares, dtype=torch.float32)
+        terms = self._gradients(batch, tuple(member.progress.epoch for member in self.members), done)
         for parameter, *own in zip(self._trained, *(_trained(member.module) for member in self.members), strict=True):
             gradients = [None] * len(own) if parameter.grad is None else parameter.grad.unbind(0)
             for one, gradient in zip(own, gradients, strict=True):
@@ -177,27 +171,31 @@ class Stack:
             member.record_anew()
             member.sharing_time = len(self.members)
 
-    def _gradients(self, batch: Batch, epochs: tuple[int, ...], share: float) -> Terms:
+    def _gradients(self, batch: Batch, epochs: tuple[int, ...], shares: Tensor) -> Terms:
         first = self.members[0]
-        if self._recorded is not None and first.may_replay(batch.ids.shape[1], share):
-            found = self._recorded(batch, "train", epochs)
+        if self._recorded is not None and first.may_replay(batch.ids.shape[1]):
+            found = self._recorded(batch, shares, "train", epochs)
             if found is not None:
                 return found
         self._keys.at("train", epochs)
-        return self._pass(batch, Noise(0, batch.ids, "train", epochs, keys=self._keys), share)
+        return self._pass(batch, Noise(0, batch.ids, "train", epochs, keys=self._keys), shares.to(first.device))
 
-    def _pass(self, batch: Batch, noise: Noise, share: float = 1.0) -> Terms:
+    def _pass(self, batch: Batch, noise: Noise, shares: Share) -> Terms:
         keys = noise.keys
-        assert isinstance(keys, StackedKeys)  # a developer's invariant: both callers made them
+        assert isinstance(keys, StackedKeys) and isinstance(
+            shares, Tensor
+        )  # a developer's invariant: both callers made them
 
-        def of_one(weights: dict[str, Tensor], pixels: Tensor, labels: Tensor, ids: Tensor, number: Tensor) -> Terms:
+        def of_one(
+            weights: dict[str, Tensor], pixels: Tensor, labels: Tensor, ids: Tensor, number: Tensor, share: Tensor
+        ) -> Terms:
             keys.member = number
             own = Noise(0, ids, *noise.address, keys=keys)
             found: Terms = torch.func.functional_call(self._whole, weights, (pixels, labels, own, share))
             return found
 
         with self.members[0].precision():
-            terms = torch.vmap(of_one)(self._weights, batch.pixels, batch.labels, batch.ids, self._numbers)
+            terms = torch.vmap(of_one)(self._weights, batch.pixels, batch.labels, batch.ids, self._numbers, shares)
         self._trained.zero_grad(set_to_none=True)
         # each member's loss depends on its own weights alone: the gradient of the sum is the gradient of each
         terms["loss"].mean(1).sum().backward()  # type: ignore[no-untyped-call]
@@ -211,7 +209,7 @@ class _Whole(nn.Module):
         super().__init__()
         self.module, self.objective = member.module, member.objective
 
-    def forward(self, pixels: Tensor, labels: Tensor, noise: Noise, share: float) -> Terms:
+    def forward(self, pixels: Tensor, labels: Tensor, noise: Noise, share: Share) -> Terms:
         return self.objective(self.module, pixels, labels, noise, share)
 
 

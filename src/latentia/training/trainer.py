@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from latentia.core.errors import Interrupted, TrainingDiverged
 from latentia.core.noise import Noise, derive
 from latentia.core.ranks import Ranks, sharing
+from latentia.core.share import Share
 from latentia.data.batches import Batch, Batches
 from latentia.training.average import averaged, copied, update_average
 from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -209,19 +210,19 @@ class Trainer:
 
     def gradients(self, batch: Batch, epoch: int, share: float) -> Terms:
         """Leave the gradients of a batch's mean loss behind and return the terms; replayed where it can be."""
-        if self._recorded is not None and self.may_replay(len(batch), share):
-            found = self._recorded(batch, "train", epoch)
+        if self._recorded is not None and self.may_replay(len(batch)):
+            found = self._recorded(batch, share, "train", epoch)
             if found is not None:
                 return found
         return self._pass(batch, Noise(self.settings.seed, batch.ids, "train", epoch), share)
 
-    def may_replay(self, images: int, share: float) -> bool:
-        """Return whether the step of a batch of so many images depends on batch and noise alone."""
-        if images != self.train.batch_size or not self.objective.steady(share):
+    def may_replay(self, images: int) -> bool:
+        """Return whether the step of a batch of so many images can be one that was recorded."""
+        if images != self.train.batch_size:
             return False
         return self.team is None or not self.team.ranks.exchanged  # what is exchanged within a pass cannot be recorded
 
-    def _pass(self, batch: Batch, noise: Noise, share: float = 1.0) -> Terms:
+    def _pass(self, batch: Batch, noise: Noise, share: Share) -> Terms:
         with self._shared(batch):
             with self.precision(), used(self._networks, len(batch) == self.train.batch_size):
                 terms = self.objective(self.module, batch.pixels, batch.labels, noise, share)

@@ -12,9 +12,12 @@ from torch import nn
 from latentia import load
 from latentia.core.noise import Keys, Noise
 from latentia.data.batches import Batches
+from latentia.data.labels import draw_labels
+from latentia.finetuning import FineTuning
 from latentia.presets import design
+from latentia.tasks.finetune import classifier_from, make_trainer
 from latentia.training.recorded import RecordedStep, Recorder
-from latentia.training.settings import TrainSettings
+from latentia.training.settings import FineTuneSettings, TrainSettings
 from latentia.training.trainer import Trainer
 
 SMALL = {"widths": "8,8", "bottleneck.hidden": 0, "decoder.hidden": 0, "latent_dim": 3}
@@ -110,3 +113,26 @@ def test_what_cannot_be_recorded_is_taken_plainly() -> None:
     found, trainer = fit("vae", {}, refuse)
     assert trainer._recorded is not None and not trainer._recorded.possible
     assert [record["train"] for record in found] == [record["train"] for record in expected]
+
+
+def test_a_recorded_fine_tuning_is_the_plain_one_from_its_first_steps() -> None:
+    images = load("digits", "train").select(range(150))
+    labels = draw_labels(images, 30)
+    source = design("cae", SMALL).architecture.build(images.format, seed=1)
+    how, settings = FineTuning(), FineTuneSettings(epochs=4, batch_size=40, seed=1)
+
+    def fitted(record: Any = None) -> tuple[Any, Trainer]:
+        model = classifier_from(source, labels.classes, how, seed=1)
+        trainer = make_trainer(model, labels.applied(images), labels, how, settings, torch.device("cpu"), quiet=True)
+        if record is not None:
+            trainer._recorded = RecordedStep(trainer.module, trainer._pass, 1, record(trainer.module))
+        return trainer.fit(), trainer
+
+    expected, plain = fitted()
+    found, recorded = fitted(again)
+    assert recorded._recorded is not None and recorded._recorded.ready
+    assert recorded._recorded._plain == recorded.progress.step, "asked at each step, while consistency rises as well"
+    for one, other in zip(found, expected, strict=True):
+        assert one["train"] == other["train"]
+    for name, value in plain.module.state_dict().items():
+        assert torch.equal(recorded.module.state_dict()[name], value), name

@@ -192,9 +192,6 @@ class Rebuild:
         with torch.no_grad():
             return self(model, pixels, labels, noise)
 
-    def steady(self, progress: float) -> bool:
-        return True
-
 
 def test_buffers_are_stacked_as_well() -> None:
     def made() -> list[Trainer]:

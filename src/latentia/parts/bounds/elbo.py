@@ -11,6 +11,7 @@ import dataclasses
 from torch import Tensor
 
 from latentia.core.ranks import whole
+from latentia.core.share import ramp
 from latentia.parts.base import Bound, View
 from latentia.parts.code import Code, per_image
 
@@ -43,14 +44,10 @@ class Elbo(Bound):
         terms = {"loss": view.weight("reconstruction") * reconstruction, "reconstruction": reconstruction}
         if code.posterior is not None:
             kl = model.prior.kl(code.posterior, code.z, model)
-            factor = self.beta * min(1.0, view.progress / self.warmup if self.warmup else 1.0)
+            factor = self.beta * ramp(view.progress, self.warmup)
             terms["kl"] = per_image(kl)
             terms["loss"] = terms["loss"] + factor * view.weight("kl") * self._charged(kl)
         return terms, code
-
-    def steady(self, progress: float) -> bool:
-        """Return whether the warm-up is over."""
-        return progress >= self.warmup
 
     def _charged(self, kl: Tensor) -> Tensor:
         if not self.free_bits:
