@@ -33,9 +33,6 @@ class Rebuild:
     def evaluate(self, model: Any, pixels: Tensor, labels: Any, noise: Any) -> dict[str, Tensor]:
         return self(model, pixels, labels, noise)
 
-    def steady(self, progress: float) -> bool:
-        return True
-
 
 class PythaeNetwork(nn.Module):
     """Pythae's MNIST network (its ``Encoder_Conv_AE_MNIST`` and ``Decoder_Conv_AE_MNIST``), from its published description."""

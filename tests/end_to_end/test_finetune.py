@@ -160,7 +160,7 @@ def test_a_resumed_run_is_bit_identical(
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "train_step", interrupted)
-        with pytest.raises(Interrupted, match="go on with --resume"):
+        with pytest.raises(Interrupted, match="go on with latentia finetune --resume"):
             finetune(pretrained, images, runs=tmp_path / "cut", **options)
     (folder,) = (tmp_path / "cut").iterdir()
     resumed = train(images, resume=folder, **QUIET)

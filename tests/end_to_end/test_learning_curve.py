@@ -267,7 +267,8 @@ def test_an_interrupted_control_is_gone_on_with(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "fit", interrupted)
         with pytest.raises(
-            Interrupted, match=r"the control was interrupted: go on with --resume .*0001-digits-classifier"
+            Interrupted,
+            match=r"the control was interrupted: go on with latentia finetune --resume .*0001-digits-classifier",
         ):
             finetune(pretrained, labels=20, control=True, epochs=1, runs=tmp_path, **QUIET)
     done = finetune(resume=tmp_path / "0001-digits-classifier", **QUIET)

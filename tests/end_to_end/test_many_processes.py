@@ -147,7 +147,7 @@ def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path
     (line,) = said(errors, "")
     assert line == (
         "latentia: another process of this training has ended (killed, or out of memory?) or cannot be reached; what was "
-        f"saved last is whole: go on with --resume {folder}"
+        f"saved last is whole: go on with latentia train --resume {folder}"
     )
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
 
@@ -157,7 +157,7 @@ def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path
     process.send_signal(signal.SIGTERM)
     _, errors = finished(process)
     (line,) = said(errors, "")
-    assert "its state saved: go on with --resume" in line
+    assert "its state saved: go on with latentia train --resume" in line
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
 
     train(resume=folder, quiet=True, figures=False)
@@ -271,7 +271,7 @@ def test_a_signal_in_the_middle_of_a_checkpoint(start: Start, tmp_path: Path, pr
     else:
         assert process.returncode != 0
         (line_said,) = said(errors, "")
-        assert "its state saved: go on with --resume" in line_said
+        assert "its state saved: go on with latentia train --resume" in line_said
         assert not list(folder.rglob("*.tmp-*"))
     done = [sys.executable, *map(str, command("--resume", folder, "--no-figures", "--quiet"))]
     assert subprocess.run(done, check=False, capture_output=True).returncode == 0

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 
 from latentia import crossvalidate, finetune, load, open_run, train
 from latentia.core.errors import Interrupted
+from latentia.core.launch import Launch
 from latentia.core.noise import Noise
+from latentia.core.ranks import Ranks
 from latentia.data.batches import Batches
+from latentia.data.labels import draw_labels
+from latentia.finetuning import FineTuning
 from latentia.presets import PRESETS, design
+from latentia.tasks.finetune import classifier_from, make_trainer
 from latentia.training.progress import ProgressBar
-from latentia.training.settings import TrainSettings
+from latentia.training.settings import FineTuneSettings, TrainSettings
 from latentia.training.signals import StopSignals
 from latentia.training.stack import Stack, train_together
 from latentia.training.trainer import Trainer
@@ -33,11 +41,13 @@ def trainer_of(preset: str, device: str, options: dict[str, Any] | None = None, 
     asked = {"epochs": 2, "batch_size": 64, "seed": 1, "precision": "float32", **settings}
     images = load("digits", "train")
     count = asked.pop("count", len(images))
+    ranks = asked.pop("ranks", None)
     made = design(preset, options or {})
     model = made.architecture.build(images.format, seed=asked["seed"])
     batches = Batches(images.select(range(count)), images.format, 64, device, seed=asked["seed"])
     held = Batches(load("digits", "validation"), images.format, 64, device)
-    return Trainer(model, made.objective, batches, held, TrainSettings(**asked), torch.device(device), quiet=True)
+    chosen = TrainSettings(**asked)
+    return Trainer(model, made.objective, batches, held, chosen, torch.device(device), quiet=True, ranks=ranks)
 
 
 def fit(preset: str, device: str, options: dict[str, Any] | None = None, **settings: Any) -> tuple[Any, Trainer]:
@@ -195,3 +205,48 @@ def test_stacked_folds_are_those_of_processes(tmp_path: Path) -> None:
     apart = crossvalidate("digits", "vae", runs=tmp_path / "apart", options=SMALL, **asked)
     stacked = crossvalidate("digits", "vae", runs=tmp_path / "stacked", options=SMALL, stack=True, **asked)
     assert stacked.metrics["loss"].mean == pytest.approx(apart.metrics["loss"].mean, rel=5e-3)
+
+
+@pytest.mark.parametrize("preset", ["vae", "wae-mmd"])
+def test_what_is_exchanged_over_nccl_leaves_one_process_what_it_is_alone(preset: str) -> None:
+    """One GPU takes one process of NCCL: what it adds up is its own, on the way that many take."""
+    alone, _ = fit(preset, "cuda", SMALL, epochs=3)
+    dist.init_process_group("cpu:gloo,cuda:nccl", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        ranks = Ranks(Launch(rank=0, size=1, local_rank=0, local_size=1), dist.HashStore())
+        joined, trainer = fit(preset, "cuda", SMALL, epochs=3, ranks=ranks)
+        assert trainer.team is not None
+    finally:
+        dist.destroy_process_group()
+    for one, other in zip(joined, alone, strict=True):
+        assert one["train"]["loss"] == pytest.approx(other["train"]["loss"], rel=1e-3)
+        assert one["validation"]["loss"] == pytest.approx(other["validation"]["loss"], rel=1e-3)
+
+
+def test_two_processes_on_one_gpu_take_the_steps_of_one(tmp_path: Path) -> None:
+    network = ["--encoder", "conv:widths=8x8", "--latent-dim", "4", "--precision", "float32", "--no-figures"]
+    command = ["-m", "latentia", "train", "digits", "--epochs", "3", "--device", "cuda", *network]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for words, place in (([], "one"), (launcher, "two")):
+        line = [sys.executable, *words, *command, "--runs", str(tmp_path / place)]
+        subprocess.run(line, check=True, capture_output=True, timeout=300)
+    one, two = (open_run(next((tmp_path / place).iterdir())).history for place in ("one", "two"))
+    assert len(one) == len(two) == 3
+    for first, second in zip(one, two, strict=True):
+        assert second["train"]["loss"] == pytest.approx(first["train"]["loss"], rel=1e-3)
+        assert second["validation"]["loss"] == pytest.approx(first["validation"]["loss"], rel=1e-3)
+
+
+def test_fine_tuning_is_recorded_from_its_first_steps() -> None:
+    images = load("digits", "train")
+    labels = draw_labels(images, 50)
+    source = design("cae", SMALL).architecture.build(images.format, seed=1)
+    losses = {}
+    for graph in ("auto", "off"):
+        settings = FineTuneSettings(epochs=3, batch_size=64, seed=1, graph=graph, precision="float32")
+        model = classifier_from(source, labels.classes, FineTuning(), seed=1)
+        device = torch.device("cuda")
+        trainer = make_trainer(model, labels.applied(images), labels, FineTuning(), settings, device, quiet=True)
+        losses[graph] = [record["train"]["loss"] for record in trainer.fit()]
+        assert (trainer._recorded is not None and trainer._recorded.ready) == (graph == "auto")
+    assert losses["auto"] == pytest.approx(losses["off"], rel=1e-2)

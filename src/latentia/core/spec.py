@@ -46,8 +46,8 @@ class Spec:
     def require(self, condition: bool, field: str, rule: str) -> None:
         """Raise a :class:`UserError` that names ``field``, its value and ``rule`` unless ``condition`` holds."""
         if not condition:
-            name = getattr(self, "name", type(self).__name__)
-            raise UserError(f"{name}.{field} is {getattr(self, field)!r}, but it must be {rule}")
+            of = f"{self.name}." if isinstance(self, Part) else ""  # others are known by their fields alone
+            raise UserError(f"{of}{field} is {getattr(self, field)!r}, but it must be {rule}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -152,10 +152,11 @@ class Clusters(Printed):
         """Write ``clusters.csv``, ``names.csv`` (to be filled in), ``codes.npy`` and ``clusters.json``.
 
         Raises:
-            UserError: the folder holds names that a person has filled in.
+            UserError: the folder holds names that a person has filled in for other clusters; those of the same clusters stay.
             StorageError: the disk is full or cannot be written.
         """
-        if _filled(folder / NAMES):
+        named = _filled(folder / NAMES)
+        if named and not self._are_those_in(folder):
             raise UserError(
                 f"{folder / NAMES} holds names of other clusters, which would be lost: choose another folder"
             )
@@ -164,9 +165,19 @@ class Clusters(Printed):
         rows = zip(self.names, self.labels.tolist(), self.membership.tolist(), self.distance.tolist(), strict=True)
         shown = ((name, label, f"{sure:.6f}", f"{distance:.6g}") for name, label, sure, distance in rows)
         write_bytes(folder / MEMBERS, csv_bytes(["name", "cluster", "membership", "distance"], shown))
-        write_bytes(folder / NAMES, csv_bytes(["cluster", "name"], ((each.cluster, "") for each in self.summaries)))
+        if not named:
+            empty = ((each.cluster, "") for each in self.summaries)
+            write_bytes(folder / NAMES, csv_bytes(["cluster", "name"], empty))
         write_atomically(folder / CODES, lambda path: _save(path, self.codes))
         write_json(folder / ABOUT, {"format": FORMAT, "kind": "clusters", **self.to_json()})
+
+    def _are_those_in(self, folder: Path) -> bool:
+        """Return whether the folder's clusters have the same images under the same numbers."""
+        try:
+            there = type(self).load(folder)
+        except UserError:
+            return False
+        return list(there.names) == list(self.names) and bool(np.array_equal(there.labels, self.labels))
 
     @classmethod
     def load(cls, folder: Path) -> Self:

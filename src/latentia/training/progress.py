@@ -59,8 +59,8 @@ class ProgressBar:
         where = "validation" if "validation" in record else "training"
         figures = "  ".join(f"{name} {value:.5g}" for name, value in judged.items())
         rate = record["images_per_second"]
+        trained = "" if judged is record["train"] else f"train loss {record['train']['loss']:.5g}  "
         self._bar.write(
-            f"epoch {record['epoch']:>3}/{self.epochs}  train loss {record['train']['loss']:.5g}  "
-            f"{where}: {figures}  {rate:,.0f} images/s",
+            f"epoch {record['epoch']:>3}/{self.epochs}  {trained}{where}: {figures}  {rate:,.0f} images/s",
             file=sys.stderr,
         )

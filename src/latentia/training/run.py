@@ -31,6 +31,7 @@ from latentia.training.storage import model_description, save_model
 from latentia.training.trainer import Course, Trainer
 
 Say = Callable[[str], None]
+FEW = 10  # images, fewer than which teach nothing but themselves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,6 +165,9 @@ def begin_run(
     say(f"training on {describe_devices(device)}, in {folder.path}")
     for note in train.notes:
         say(note)
+    if len(train) < FEW:
+        one = "one image" if len(train) == 1 else f"{len(train)} images"
+        say(f"{one} to learn from: so few are learned by heart, and no figure says how others fare")
     return Begun(folder, model, trainer)
 
 

@@ -81,7 +81,8 @@ class RunFolder:
     @property
     def resuming(self) -> str:
         """How a person goes on with the run, to end a sentence with."""
-        return f"go on with --resume {shlex.quote(str(self.path))}"
+        command = "finetune" if self.describe().get("kind") == "classifier" else "train"
+        return f"go on with latentia {command} --resume {shlex.quote(str(self.path))}"
 
     def describe(self) -> dict[str, Any]:
         """Return ``run.json``."""

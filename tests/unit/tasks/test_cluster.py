@@ -225,8 +225,13 @@ def test_names_become_labels(clusters: Clusters, tmp_path: Path) -> None:
     assert "left out" in str(sure) and sure.to_json()["unsure"] == sure.unsure
     result.save(tmp_path / "labels.csv")
     assert (tmp_path / "labels.csv").read_text().splitlines()[0] == "name,label"
+    written = (tmp_path / "names.csv").read_bytes()
+    clusters.save(tmp_path)
+    assert (tmp_path / "names.csv").read_bytes() == written, "the same clusters again keep their names"
+    other = dataclasses.replace(clusters, labels=np.roll(clusters.labels, 1))
     with pytest.raises(UserError, match="holds names of other clusters, which would be lost"):
-        clusters.save(tmp_path)
+        other.save(tmp_path)
+    assert (tmp_path / "names.csv").read_bytes() == written
 
 
 @pytest.mark.parametrize(

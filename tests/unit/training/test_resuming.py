@@ -37,7 +37,7 @@ def test_a_resumed_run_is_bit_identical(
     whole = small_run(tmp_path / "whole", **options)
     with monkeypatch.context() as patch:
         stop_after(patch, steps)
-        with pytest.raises(Interrupted, match="go on with --resume"):
+        with pytest.raises(Interrupted, match="go on with latentia train --resume"):
             small_run(tmp_path / "cut", **options)
     (folder,) = (tmp_path / "cut").iterdir()
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
