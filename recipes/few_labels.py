@@ -8,6 +8,7 @@ Goals, not results: 100 labels 1.5 %, 1,000 labels 1.0 %, all 0.5 %. What was me
 recipes/results/few_labels.json.
 
     python recipes/few_labels.py                                    MNIST, hours on a CPU; stopped, it goes on
+    python recipes/few_labels.py --jobs 14                          one GPU, minutes
     python recipes/few_labels.py digits --labels 30 100 --draws 3 --epochs 20 --pretrain-epochs 40
 """
 
@@ -15,7 +16,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
+import multiprocessing
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,7 @@ from latentia.finetuning import FineTuning
 from latentia.runs import Run
 from latentia.studies.learning_curve import Problem, measure
 from latentia.tasks.shallow import Spaces
+from latentia.training.device import describe_device, resolve_device
 from latentia.training.settings import FineTuneSettings
 from latentia.training.storage import model_digest
 
@@ -69,35 +74,61 @@ def main(
     output: Path | None,
     runs: Path,
     seed: int = 0,
+    jobs: int = 1,
+    split: str = "test",
 ) -> Rows:
     """Measure what is not yet measured, and print the table."""
     run = pretrained(data, preset, pretrain_epochs, seed, runs)
-    pool, test = load(data, "train"), load(data, "test")
-    rows = Rows(output, {"data": data, "preset": preset, "epochs": epochs, "model": model_digest(run.path)})
-    assert pool.labels is not None
-    counts = {text: int((pool.labels >= 0).sum()) if text == "all" else int(text) for text in labels}
-    spaces = Spaces(pool, run.model, test)
-    for text, count in counts.items():
-        for draw in range(draws):
-            for name in names:
-                if not rows.has(row=name, labels=text, seed=draw):
-                    rows.add(
-                        row=name, labels=text, seed=draw, **one(run, pool, test, spaces, name, count, draw, epochs)
-                    )
+    settings = {"data": data, "preset": preset, "epochs": epochs, "model": model_digest(run.path)}
+    rows = Rows(output, settings if split == "test" else {**settings, "judged by": split})
+    waiting = [
+        (text, draw, name)
+        for text in labels
+        for draw in range(draws)
+        for name in names
+        if not rows.has(row=name, labels=text, seed=draw)
+    ]
+    work = functools.partial(one, data, str(run.path), split, epochs)
+    for (text, draw, name), found in side_by_side(work, waiting, jobs):
+        rows.add(row=name, labels=text, seed=draw, **found, jobs=jobs)
     show(rows, names, labels)
     return rows
 
 
-def one(
-    run: Run, pool: ImageSet, test: ImageSet, spaces: Spaces, name: str, count: int, draw: int, epochs: int
-) -> dict[str, Any]:
-    """Return the test error of one row with one draw of labels."""
+def side_by_side(work: Any, waiting: list[Any], jobs: int) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Yield what ``work`` gives for each of ``waiting``, as they come."""
+    if jobs == 1:
+        yield from ((task, work(task)) for task in waiting)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap_unordered(functools.partial(_with_task, work), waiting)
+
+
+def _with_task(work: Any, task: Any) -> tuple[Any, dict[str, Any]]:
+    torch.set_num_threads(1)
+    return task, work(task)
+
+
+@functools.cache
+def problem_parts(data: str, path: str, split: str) -> tuple[Run, ImageSet, ImageSet, Spaces]:
+    """Return what all rows have in common."""
+    run, pool, judged = open_run(path), load(data, "train"), load(data, split)
+    return run, pool, judged, Spaces(pool, run.model, judged)
+
+
+def one(data: str, path: str, split: str, epochs: int, task: tuple[str, int, str]) -> dict[str, Any]:
+    """Return the error of one row with one draw of labels."""
+    text, draw, name = task
+    run, pool, judged, spaces = problem_parts(data, path, split)
+    assert pool.labels is not None
+    count = int((pool.labels >= 0).sum()) if text == "all" else int(text)
     kind, how = NETWORKS.get(name, (name, FineTuning()))
     settings = dataclasses.replace(FineTuneSettings(), epochs=epochs)
-    problem = Problem(run.model, model_digest(run.path), pool, test, "test images", how, settings)
+    problem = Problem(run.model, model_digest(run.path), pool, judged, f"{split} images", how, settings)
     started = time.time()
     found = measure(problem, spaces, kind, count, draw)
-    return {"error": found["error"], "note": found["note"], "minutes": (time.time() - started) / 60}
+    minutes, device = (time.time() - started) / 60, describe_device(resolve_device("auto"))
+    return {"error": found["error"], "note": found["note"], "minutes": minutes, "device": device}
 
 
 def show(rows: Rows, names: list[str], labels: list[str]) -> None:
@@ -124,6 +155,8 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning; 0: the default")
     parser.add_argument("--preset", default="cae")
     parser.add_argument("--pretrain-epochs", type=int, default=0, help="0: the default")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings side by side, of one thread each")
+    parser.add_argument("--split", default="test", help="who judges; settings are chosen by validation")
     parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: PyTorch's choice")
     parser.add_argument("--runs", type=Path, default=here / "few_labels_runs", help="where the autoencoder is kept")
     parser.add_argument("-o", "--output", type=Path, default=here / "few_labels.json")
