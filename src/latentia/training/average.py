@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from latentia.core.share import Share
+
 
 @torch.no_grad()
-def update_average(average: dict[str, Tensor], module: nn.Module, decay: float, step: int) -> None:
-    """Move ``average`` towards the weights of ``module`` after ``step``, from 0."""
-    # the average starts short and lengthens, so that it does not remember the initial weights
-    decay = min(decay, (1 + step) / (10 + step))
+def move_average(average: dict[str, Tensor], module: nn.Module, share: Share) -> None:
+    """Move ``average`` by a share of the way towards the weights of ``module``; a tensor where that is recorded."""
     moving: tuple[list[Tensor], list[Tensor]] = [], []
     for name, value in module.state_dict().items():
         held = average[name]
@@ -22,7 +22,13 @@ def update_average(average: dict[str, Tensor], module: nn.Module, decay: float, 
             moving[1].append(value)
         else:
             held.copy_(value)
-    torch._foreach_lerp_(*moving, 1 - decay)  # one launch on a GPU, where each costs more than its arithmetic
+    # few launches on a GPU, where each costs more than its arithmetic
+    if isinstance(share, Tensor):
+        way = torch._foreach_sub(moving[1], moving[0])
+        torch._foreach_mul_(way, share)
+        torch._foreach_add_(moving[0], way)
+    else:
+        torch._foreach_lerp_(*moving, share)
 
 
 @contextlib.contextmanager

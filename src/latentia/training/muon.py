@@ -58,6 +58,7 @@ class Muon(torch.optim.Optimizer):
             "betas": betas,
             "eps": eps,
             "weight_decay": weight_decay,
+            "records": True,  # a step can be recorded, with tensors for rates
         }
         for name, value, fits in (
             ("ratio", ratio, ratio > 0),
@@ -91,7 +92,11 @@ class Muon(torch.optim.Optimizer):
             rows, columns = ahead.shape
             rate = group["lr"] * group["ratio"] * max(1.0, rows / columns) ** 0.5
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.add_(orthogonal(ahead).view_as(parameter), alpha=-rate)
+            way = orthogonal(ahead).view_as(parameter)
+            if isinstance(rate, Tensor):
+                parameter.sub_(rate * way)
+            else:
+                parameter.add_(way, alpha=-rate)
 
     def _adam_step(self, group: dict[str, Any]) -> None:
         moving = [parameter for parameter in group["params"] if parameter.grad is not None]

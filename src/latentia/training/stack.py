@@ -22,6 +22,7 @@ from latentia.core.share import Share
 from latentia.data.batches import Batch
 from latentia.training.recorded import RecordedStep
 from latentia.training.trainer import Course, Terms, Trainer
+from latentia.training.update import RecordedUpdates
 
 APART = 1e-3  # how far a gradient of the first step may be from the one without a stack, relative to it
 
@@ -126,14 +127,19 @@ class Stack:
         self._make_keys = functools.partial(StackedKeys, seeds)
         self._keys = self._make_keys(2, first.device)
         self._recorded: RecordedStep | None = None
+        self._updates: RecordedUpdates | None = None
+        self._replayed = False  # whether the gradients as they stand are those of a recording
         if first.records:
             self._recorded = RecordedStep(self._trained, self._pass, 0, keys=self._make_keys)
+            self._updates = RecordedUpdates([member.update for member in self.members], first.device)
 
     def step(self, batches: Sequence[Batch]) -> list[Terms]:
         """Take a step of each member, together, with batches of one size; return the terms of each."""
         terms = self.gradients(batches, [member.share for member in self.members])
-        for member in self.members:
-            member.use_gradients()
+        numbers = [member.update.numbers(member.progress.step) for member in self.members]
+        if not (self._replayed and self._updates is not None and self._updates(numbers)):
+            for member, own in zip(self.members, numbers, strict=True):
+                member.update(own)
         return terms
 
     def gradients(self, batches: Sequence[Batch], shares: Sequence[float]) -> list[Terms]:
@@ -175,8 +181,10 @@ class Stack:
         first = self.members[0]
         if self._recorded is not None and first.may_replay(batch.ids.shape[1]):
             found = self._recorded(batch, shares, "train", epochs)
+            self._replayed = found is not None
             if found is not None:
                 return found
+        self._replayed = False
         self._keys.at("train", epochs)
         return self._pass(batch, Noise(0, batch.ids, "train", epochs, keys=self._keys), shares.to(first.device))
 

@@ -17,7 +17,7 @@ from latentia.core.noise import Noise, derive
 from latentia.core.ranks import Ranks, sharing
 from latentia.core.share import Share
 from latentia.data.batches import Batch, Batches
-from latentia.training.average import averaged, copied, update_average
+from latentia.training.average import averaged, copied
 from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from latentia.training.compiled import CompiledNetworks, used
 from latentia.training.contract import TrainingObjective
@@ -26,12 +26,12 @@ from latentia.training.optimizers import build_optimizer
 from latentia.training.progress import ProgressBar
 from latentia.training.recorded import RecordedStep
 from latentia.training.run_folder import RunFolder
-from latentia.training.schedule import factor
 from latentia.training.settings import TrainSettings
 from latentia.training.signals import StopSignals
 from latentia.training.storage import load_tensors, save_tensors
 from latentia.training.team import Team
 from latentia.training.tensorboard import Scalars, need_tensorboard
+from latentia.training.update import RecordedUpdates, Update
 
 Terms = dict[str, Tensor]
 Course = Generator[Batch, Terms, None]  # yields a batch, and is sent the terms of the step that was taken with it
@@ -76,8 +76,8 @@ class Trainer:
         self.settings, self.device, self.folder, self.quiet = settings, device, folder, quiet
         self.total_steps = settings.epochs * len(train)
         self.optimizer = build_optimizer(settings.optimizer, self._parameter_groups(), settings.learning_rate)
-        self._base_rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.average = copied(self.module.state_dict()) if settings.ema else None
+        average = copied(self.module.state_dict()) if settings.ema else None
+        self.update = Update(self.module, self.optimizer, average, settings, self.total_steps)
         self.progress = Progress()
         self.history: list[dict[str, Any]] = []
         self.best_state: dict[str, Tensor] | None = None
@@ -103,7 +103,7 @@ class Trainer:
         read = load_tensors(folder.checkpoint) if team is None else team.read(folder.checkpoint)
         loaded = load_checkpoint(folder.checkpoint, self.module, self.optimizer, self.device, read)
         self.progress, average, self._sums, self.history = loaded
-        self.average = average if self.settings.ema else None
+        self.update.average = average if self.settings.ema else None
         self._summed = min(self.progress.position * self.train.batch_size, self.train.count)
         if team is not None and not team.place.leads:
             self._sums, self._summed = {name: torch.zeros_like(value) for name, value in self._sums.items()}, 0
@@ -178,7 +178,9 @@ class Trainer:
         terms = self.gradients(batch, epoch, self.share)
         if self.team is not None:
             self.team.add_gradients()
-        self.use_gradients()
+        numbers = self.update.numbers(self.progress.step)
+        if not (self._replayed and self._updates is not None and self._updates([numbers])):
+            self.update(numbers)
         return terms
 
     @property
@@ -186,17 +188,10 @@ class Trainer:
         """The share of training that is done, 0 to 1."""
         return self.progress.step / self.total_steps
 
-    def use_gradients(self) -> None:
-        """Let the optimiser take its step with the gradients as they stand, at the rate that the schedule has for it."""
-        step, settings = self.progress.step, self.settings
-        rate = factor(settings.schedule, step, self.total_steps, settings.warmup)
-        for group, base in zip(self.optimizer.param_groups, self._base_rates, strict=True):
-            group["lr"] = base * rate if self.share >= group.get("starts", 0.0) else 0.0
-        if settings.clip:
-            nn.utils.clip_grad_norm_(self.module.parameters(), settings.clip)
-        self.optimizer.step()
-        if self.average is not None:
-            update_average(self.average, self.module, settings.ema, step)
+    @property
+    def average(self) -> dict[str, Tensor] | None:
+        """The running average of the weights, where one is kept."""
+        return self.update.average
 
     @property
     def records(self) -> bool:
@@ -207,13 +202,17 @@ class Trainer:
     def record_anew(self) -> None:
         """Forget the step that was recorded, where there is one: it reads weights and writes gradients at fixed places."""
         self._recorded = RecordedStep(self.module, self._pass, self.settings.seed) if self.records else None
+        self._updates = RecordedUpdates([self.update], self.device) if self.records else None
+        self._replayed = False  # whether the gradients as they stand are those of a recording
 
     def gradients(self, batch: Batch, epoch: int, share: float) -> Terms:
         """Leave the gradients of a batch's mean loss behind and return the terms; replayed where it can be."""
         if self._recorded is not None and self.may_replay(len(batch)):
             found = self._recorded(batch, share, "train", epoch)
+            self._replayed = found is not None
             if found is not None:
                 return found
+        self._replayed = False
         return self._pass(batch, Noise(self.settings.seed, batch.ids, "train", epoch), share)
 
     def may_replay(self, images: int) -> bool:
@@ -353,10 +352,13 @@ class Trainer:
         self._diverges = not math.isfinite(loss)
 
     def _add(self, terms: Terms, counted: int | None) -> None:
-        for name, values in terms.items():
-            total = values.detach()[:counted].sum(dtype=self._sum_dtype)
-            self._sums[name] = self._sums[name] + total if name in self._sums else total
-        self._summed += len(values[:counted])
+        values = torch.stack([values.detach()[:counted] for values in terms.values()])
+        totals = dict(zip(terms, values.sum(1, dtype=self._sum_dtype).unbind(), strict=True))
+        if self._sums.keys() == totals.keys():  # one launch for all
+            torch._foreach_add_(list(self._sums.values()), list(totals.values()))
+        else:
+            self._sums = {name: total + self._sums.get(name, 0.0) for name, total in totals.items()}
+        self._summed += values.shape[1]
 
     @property
     def _sum_dtype(self) -> torch.dtype:

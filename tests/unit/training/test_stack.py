@@ -25,6 +25,7 @@ from latentia.training.settings import TrainSettings
 from latentia.training.signals import StopSignals
 from latentia.training.stack import Stack, check_stackable, train_together
 from latentia.training.trainer import Trainer
+from latentia.training.update import RecordedUpdates
 
 CPU = torch.device("cpu")
 SMALL = {"widths": "4,8", "latent_dim": 3}
@@ -234,12 +235,19 @@ def test_a_recorded_stack_is_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(stack_module, "RecordedStep", recording)
     monkeypatch.setattr(trainer_module, "RecordedStep", recording)
+    sizes = []
+
+    def recording_updates(updates: Any, device: torch.device) -> RecordedUpdates:
+        sizes.append(len(updates))
+        return RecordedUpdates(updates, device, record=lambda function: function)
+
+    monkeypatch.setattr(stack_module, "RecordedUpdates", recording_updates)
+    monkeypatch.setattr(trainer_module, "RecordedUpdates", recording_updates)
     monkeypatch.setattr(Trainer, "records", True)
     fit_together(replayed)
-    assert any(step.ready and isinstance(step.module, nn.ParameterList) for step in made)
+    assert any(step.ready and isinstance(step.module, nn.ParameterList) for step in made) and 3 in sizes
     for one, other in zip(replayed, plain, strict=True):
-        for first, second in zip(one.history, other.history, strict=True):
-            assert first["train"] == second["train"] and first["validation"] == second["validation"]
+        alike(one, other)
 
 
 def test_keys_of_a_stack_are_those_of_each_member() -> None:
