@@ -8,7 +8,7 @@ Goals, not results: 100 labels 1.5 %, 1,000 labels 1.0 %, all 0.5 %. What was me
 recipes/results/few_labels.json.
 
     python recipes/few_labels.py                                    MNIST, hours on a CPU; stopped, it goes on
-    python recipes/few_labels.py --jobs 14                          one GPU, minutes
+    python recipes/few_labels.py --stack --jobs 4                   one GPU, minutes: all draws of a row are trained as one
     python recipes/few_labels.py digits --labels 30 100 --draws 3 --epochs 20 --pretrain-epochs 40
 """
 
@@ -31,7 +31,7 @@ from latentia import load, open_run, train
 from latentia.data.imageset import ImageSet
 from latentia.finetuning import FineTuning
 from latentia.runs import Run
-from latentia.studies.learning_curve import Problem, measure
+from latentia.studies.learning_curve import Problem, measure, measure_stacked
 from latentia.tasks.shallow import Spaces
 from latentia.training.device import describe_device, resolve_device
 from latentia.training.settings import FineTuneSettings
@@ -46,6 +46,7 @@ NETWORKS = {
 }
 OTHERS = ("pixels-logistic", "pixels-svm", "pca-logistic", "pca-svm", "codes-logistic")
 ROWS = (*NETWORKS, *OTHERS)
+Task = tuple[str, str, list[int]]  # labels, row, draws
 
 
 def pretrained(data: str, preset: str, epochs: int, seed: int, runs: Path) -> Run:
@@ -76,26 +77,27 @@ def main(
     seed: int = 0,
     jobs: int = 1,
     split: str = "test",
+    stack: bool = False,
 ) -> Rows:
     """Measure what is not yet measured, and print the table."""
     run = pretrained(data, preset, pretrain_epochs, seed, runs)
     settings = {"data": data, "preset": preset, "epochs": epochs, "model": model_digest(run.path)}
     rows = Rows(output, settings if split == "test" else {**settings, "judged by": split})
-    waiting = [
-        (text, draw, name)
-        for text in labels
-        for draw in range(draws)
-        for name in names
-        if not rows.has(row=name, labels=text, seed=draw)
-    ]
-    work = functools.partial(one, data, str(run.path), split, epochs)
-    for (text, draw, name), found in side_by_side(work, waiting, jobs):
-        rows.add(row=name, labels=text, seed=draw, **found, jobs=jobs)
+    waiting: list[Task] = []
+    for text in labels:
+        for name in names:
+            missing = [draw for draw in range(draws) if not rows.has(row=name, labels=text, seed=draw)]
+            together = stack and name in NETWORKS
+            waiting += [(text, name, missing)] if together else [(text, name, [draw]) for draw in missing]
+    work = functools.partial(some, data, str(run.path), split, epochs)
+    for (text, name, draws_of_it), found in side_by_side(work, waiting, jobs):
+        for draw, each in zip(draws_of_it, found, strict=True):
+            rows.add(row=name, labels=text, seed=draw, **each, jobs=jobs)
     show(rows, names, labels)
     return rows
 
 
-def side_by_side(work: Any, waiting: list[Any], jobs: int) -> Iterator[tuple[Any, dict[str, Any]]]:
+def side_by_side(work: Any, waiting: list[Task], jobs: int) -> Iterator[tuple[Task, list[dict[str, Any]]]]:
     """Yield what ``work`` gives for each of ``waiting``, as they come."""
     if jobs == 1:
         yield from ((task, work(task)) for task in waiting)
@@ -104,7 +106,7 @@ def side_by_side(work: Any, waiting: list[Any], jobs: int) -> Iterator[tuple[Any
         yield from pool.imap_unordered(functools.partial(_with_task, work), waiting)
 
 
-def _with_task(work: Any, task: Any) -> tuple[Any, dict[str, Any]]:
+def _with_task(work: Any, task: Task) -> tuple[Task, list[dict[str, Any]]]:
     torch.set_num_threads(1)
     return task, work(task)
 
@@ -116,9 +118,9 @@ def problem_parts(data: str, path: str, split: str) -> tuple[Run, ImageSet, Imag
     return run, pool, judged, Spaces(pool, run.model, judged)
 
 
-def one(data: str, path: str, split: str, epochs: int, task: tuple[str, int, str]) -> dict[str, Any]:
-    """Return the error of one row with one draw of labels."""
-    text, draw, name = task
+def some(data: str, path: str, split: str, epochs: int, task: Task) -> list[dict[str, Any]]:
+    """Return the error of one row with each of some draws of labels, whose networks are trained as one."""
+    text, name, draws = task
     run, pool, judged, spaces = problem_parts(data, path, split)
     assert pool.labels is not None
     count = int((pool.labels >= 0).sum()) if text == "all" else int(text)
@@ -126,9 +128,14 @@ def one(data: str, path: str, split: str, epochs: int, task: tuple[str, int, str
     settings = dataclasses.replace(FineTuneSettings(), epochs=epochs)
     problem = Problem(run.model, model_digest(run.path), pool, judged, f"{split} images", how, settings)
     started = time.time()
-    found = measure(problem, spaces, kind, count, draw)
-    minutes, device = (time.time() - started) / 60, describe_device(resolve_device("auto"))
-    return {"error": found["error"], "note": found["note"], "minutes": minutes, "device": device}
+    one_by_one = len(draws) == 1
+    found = (
+        [measure(problem, spaces, kind, count, draws[0])]
+        if one_by_one
+        else measure_stacked(problem, kind, count, draws)
+    )
+    minutes, device = (time.time() - started) / 60 / len(draws), describe_device(resolve_device("auto"))
+    return [{"error": each["error"], "note": each["note"], "minutes": minutes, "device": device} for each in found]
 
 
 def show(rows: Rows, names: list[str], labels: list[str]) -> None:
@@ -156,6 +163,7 @@ if __name__ == "__main__":
     parser.add_argument("--preset", default="cae")
     parser.add_argument("--pretrain-epochs", type=int, default=0, help="0: the default")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side, of one thread each")
+    parser.add_argument("--stack", action="store_true", help="train all draws as one: for a GPU")
     parser.add_argument("--split", default="test", help="who judges; settings are chosen by validation")
     parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: PyTorch's choice")
     parser.add_argument("--runs", type=Path, default=here / "few_labels_runs", help="where the autoencoder is kept")

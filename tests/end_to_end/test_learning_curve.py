@@ -289,3 +289,32 @@ def test_without_labels_to_judge_by_only_agreement_is_told(pretrained: Run, tmp_
         run.control.beside_control(images)
     with pytest.raises(UserError, match="--scratch trains the control itself"):
         finetune(pretrained, images, labels=20, control=True, scratch=True, runs=tmp_path, **QUIET)
+
+
+def test_draws_that_are_stacked_are_those_of_each_alone(
+    pretrained: Run, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[int] = []
+    original = study.finetune_stacked
+
+    def counted(source: Any, images: Any, draws: Any, how: Any, **rest: Any) -> Any:
+        joined.append(len(draws))
+        return original(source, images, draws, how, **rest)
+
+    monkeypatch.setattr(study, "finetune_stacked", counted)
+    done = invoke("learning-curve", pretrained.path, "digits", *QUICK, "--stack", "--runs", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert joined == [2, 2, 2, 2], "each number of labels of both networks"
+    assert "12 of 12: 40 labels, draw 2, SVM on raw pixels: error" in done.stderr
+    stacked, alone = open_learning_curve(done.stdout.splitlines()[-1]), open_learning_curve(made)
+    for row in ("pre-trained", "scratch", "pixels-svm"):
+        for count in (10, 40):
+            one, other = stacked.wrong(row, count), alone.wrong(row, count)
+            assert one is not None and other is not None and one.shape == other.shape == (2, 480)
+            assert (one != other).sum() <= 4, "a few images lie on a boundary, and are rounded to its other side"
+
+
+def test_what_cannot_be_stacked_is_told_before_anything_is_trained(pretrained: Run, tmp_path: Path) -> None:
+    done = invoke("learning-curve", pretrained.path, "digits", *QUICK, "--stack", "--compile", "--runs", tmp_path)
+    assert isinstance(done.exception, UserError) and "leave --stack or --compile out" in str(done.exception)
+    assert not list(tmp_path.iterdir())

@@ -107,6 +107,11 @@ def test_few_labels(recipe, tmp_path, capsys):
     module.main(*given)
     assert path.read_bytes() == before
     assert len(list((tmp_path / "runs").iterdir())) == 1, "the autoencoder is trained once"
+    stacked = module.main(*given[:7], None, tmp_path / "runs", jobs=2, stack=True)
+    assert {row["note"] for row in stacked.rows if row["row"] == "default"} == {"stacked=2"}
+    for row in stacked.rows:
+        key = {name: row[name] for name in ("row", "labels", "seed")}
+        assert row["error"] == pytest.approx(rows.values("error", **key)[0], abs=0.02), key
 
 
 def test_one_class(recipe, tmp_path, capsys):

@@ -69,6 +69,7 @@ def learning_curve(
     mode: str = "full",
     head: Head | None = None,
     runs: str | os.PathLike[str] = "runs",
+    stack: bool = False,
     figures: bool = True,
     quiet: bool = False,
     say: Callable[[str], None] | None = None,
@@ -92,6 +93,8 @@ def learning_curve(
         judge: images with labels that judge, instead of ``split``.
         mode, head: of fine-tuning.
         runs: where the folder is made, and looked for.
+        stack: train all draws of a number of labels as one, their networks stacked: for small ones on a GPU. The figures are
+            the same up to rounding.
         figures: draw the curve into the folder.
         quiet: print nothing.
         say: told what a person should know; prints to stderr by default.
@@ -124,7 +127,7 @@ def learning_curve(
         "origin": {"from": str(source.path)},
     }
     chosen = study.DEFAULT_ROWS if rows is None else tuple(rows)
-    found = study.learning_curve(problem, labels, draws, chosen, runs=runs, about=about, say=tell)
+    found = study.learning_curve(problem, labels, draws, chosen, runs=runs, about=about, stack=stack, say=tell)
     result = LearningCurveResult(found.path)
     if figures:
         result.draw()

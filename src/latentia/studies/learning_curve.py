@@ -19,18 +19,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from latentia.classifier import Head
+from latentia.classifier import Classifier, Head
 from latentia.core.atomic import write_bytes, write_json
 from latentia.core.errors import Interrupted, UserError, unknown
 from latentia.core.noise import derive
 from latentia.data.imageset import UNLABELLED, ImageSet
-from latentia.data.labels import draw_labels, numbers_for
+from latentia.data.labels import Labels, draw_labels, numbers_for
 from latentia.finetuning import FineTuning
 from latentia.model import Autoencoder
 from latentia.studies.curve_result import KIND, PRETRAINED, SCRATCH, LearningCurve
 from latentia.studies.folder import identity
 from latentia.tasks.apply import check_fit, over
 from latentia.tasks.finetune import finetune_in_memory
+from latentia.tasks.finetune_stacked import check_finetuning, finetune_stacked
 from latentia.tasks.shallow import CLASSIFIERS, SPACES, Spaces, shallow_answers
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import FineTuneSettings, settings_json
@@ -65,6 +66,18 @@ class Problem:
     settings: FineTuneSettings
     head: Head | None = None
     label_seed: int = 0
+
+    def way(self, row: str) -> FineTuning:
+        """Return how the network of ``row`` is trained."""
+        return self.how if row == PRETRAINED else self.how.control
+
+    def trains(self, row: str) -> bool:
+        """Return whether a network is trained for ``row``: one that can be stacked, unlike frozen features."""
+        return row == SCRATCH or (row == PRETRAINED and self.how.mode != "probe")
+
+    def settings_of(self, draw: int) -> FineTuneSettings:
+        """Return how the network of a draw is trained."""
+        return dataclasses.replace(self.settings, seed=self.settings.seed + draw)
 
     def study(self) -> dict[str, Any]:
         """Return all that decides a row's figures, besides its name, labels and draw."""
@@ -115,6 +128,7 @@ def learning_curve(
     *,
     runs: str | os.PathLike[str] = "runs",
     about: dict[str, Any] | None = None,
+    stack: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> LearningCurve:
     """Train what is not trained yet and return the curve.
@@ -126,6 +140,7 @@ def learning_curve(
         rows: the ways to a classifier; see ``ROWS``.
         runs: where the folder is made, and looked for: one of the same problem is gone on with.
         about: further entries of ``run.json``.
+        stack: train all draws of a number of labels as one, their networks stacked; the figures are the same up to rounding.
         say: told what a person should know.
 
     Raises:
@@ -133,6 +148,10 @@ def learning_curve(
     """
     counts = tuple(sorted(set(default_counts(problem.pool) if counts is None else counts)))
     _check(problem, counts, draws, rows)
+    if stack:
+        for row in filter(problem.trains, rows):
+            draw = draw_labels(problem.pool, counts[0], problem.label_seed), problem.settings
+            check_finetuning(problem.source, problem.pool, draw, problem.way(row), problem.head)
     spaces = Spaces(problem.pool, problem.source, problem.judged)
     names = {row: _name(row, problem.how, spaces) for row in rows}
     folder = _folder(problem, Path(runs), about or {}, say)
@@ -145,7 +164,7 @@ def learning_curve(
     try:
         folder.rewind_metrics(folder.metrics())  # a line that a kill cut short is taken away before others follow it
         folder.update(status="running")
-        _work(problem, LearningCurve(folder.path), folder, spaces, say)
+        _work(problem, LearningCurve(folder.path), folder, spaces, stack, say)
     except BaseException:
         folder.update(status="interrupted")
         raise
@@ -203,7 +222,7 @@ def _folder(problem: Problem, runs: Path, about: dict[str, Any], say: Callable[[
 
 
 def _work(
-    problem: Problem, curve: LearningCurve, folder: RunFolder, spaces: Spaces, say: Callable[[str], None]
+    problem: Problem, curve: LearningCurve, folder: RunFolder, spaces: Spaces, stack: bool, say: Callable[[str], None]
 ) -> None:
     waiting = list(curve.waiting())
     if curve.done and waiting:
@@ -211,39 +230,42 @@ def _work(
     again = f"what was trained is kept in {folder.path}, and the same command goes on with it"
     total, number = curve.wanted, curve.done
     spent: dict[str, list[float]] = {}
-    for place, (row, count, draw) in enumerate(waiting):
+    while waiting:
+        row, count, draw = waiting[0]
+        alike = [each for each in waiting if each[:2] == (row, count) and stack and problem.trains(row)] or waiting[:1]
+        draws = [draw for _, _, draw in alike]
+        waiting = [each for each in waiting if each not in alike]
         try:
             started = time.monotonic()
-            found = measure(problem, spaces, row, count, draw)
-            seconds = time.monotonic() - started
+            if len(draws) > 1:
+                found = measure_stacked(problem, row, count, draws)
+            else:
+                found = [measure(problem, spaces, row, count, draw)]
+            seconds = (time.monotonic() - started) / len(draws)
         except KeyboardInterrupt:
             raise Interrupted(f"the learning curve was interrupted: {again}", signal.SIGINT) from None
         except Interrupted as stopped:
             raise Interrupted(f"the learning curve was interrupted: {again}", stopped.exit_code - 128) from None
-        folder.append_metrics({"row": row, "labels": count, "draw": draw, **found, "seconds": round(seconds, 2)})
-        number += 1
         spent.setdefault(row, []).append(seconds)
-        left = sum(float(np.mean(spent.get(later, [0.0]))) for later, _, _ in waiting[place + 1 :])
-        say(
-            f"{number} of {total}: {count:,} labels, draw {draw + 1}, {curve.methods[row]}: error {found['error']:.2%}, "
-            f"{seconds:,.1f} s" + (f"; about {_time(left)} left" if left > 5 else "")
-        )
+        left = sum(float(np.mean(spent.get(later, [0.0]))) for later, _, _ in waiting)
+        for draw, each in zip(draws, found, strict=True):
+            folder.append_metrics({"row": row, "labels": count, "draw": draw, **each, "seconds": round(seconds, 2)})
+            number += 1
+            say(
+                f"{number} of {total}: {count:,} labels, draw {draw + 1}, {curve.methods[row]}: error {each['error']:.2%}, "
+                f"{seconds:,.1f} s" + (f"; about {_time(left)} left" if left > 5 else "")
+            )
 
 
 def measure(problem: Problem, spaces: Spaces, row: str, count: int, draw: int) -> dict[str, Any]:
     """Return error, the positions of the wrongly named images, and the setting that was chosen, of one training."""
     labels = draw_labels(problem.pool, count, problem.label_seed + draw)
-    truth = numbers_for(problem.judged, labels.classes)
-    assert truth is not None  # a developer's invariant: checked before
-    note = ""
-    settings = dataclasses.replace(problem.settings, seed=problem.settings.seed + draw)
+    settings = problem.settings_of(draw)
     if row in (PRETRAINED, SCRATCH):
-        how = problem.how if row == PRETRAINED else problem.how.control
         model, _, history = finetune_in_memory(
-            problem.source, problem.pool, labels, how, settings, head=problem.head, quiet=True
+            problem.source, problem.pool, labels, problem.way(row), settings, head=problem.head, quiet=True
         )
-        note = f"epochs={len(history)}"
-        said = over(model, problem.judged, lambda batch: model(batch.pixels)).argmax(1)
+        said, note = _answers(model, problem.judged), f"epochs={len(history)}"
     else:
         space, _, classifier = row.partition("-")
         known = np.flatnonzero(labels.numbers >= 0)
@@ -254,6 +276,27 @@ def measure(problem: Problem, spaces: Spaces, row: str, count: int, draw: int) -
             spaces.judged_rows(space),
             settings.seed,
         )
+    return _judged(problem, labels, said, note)
+
+
+def measure_stacked(problem: Problem, row: str, count: int, draws: Sequence[int]) -> list[dict[str, Any]]:
+    """Return what :func:`measure` does, of several draws whose networks are trained as one."""
+    drawn = [draw_labels(problem.pool, count, problem.label_seed + draw) for draw in draws]
+    asked = [(labels, problem.settings_of(draw)) for labels, draw in zip(drawn, draws, strict=True)]
+    models = finetune_stacked(problem.source, problem.pool, asked, problem.way(row), head=problem.head)
+    return [
+        _judged(problem, labels, _answers(model, problem.judged), f"stacked={len(draws)}")
+        for labels, model in zip(drawn, models, strict=True)
+    ]
+
+
+def _answers(model: Classifier, images: ImageSet) -> npt.NDArray[Any]:
+    return over(model, images, lambda batch: model(batch.pixels)).argmax(1)
+
+
+def _judged(problem: Problem, labels: Labels, said: npt.NDArray[Any], note: str) -> dict[str, Any]:
+    truth = numbers_for(problem.judged, labels.classes)
+    assert truth is not None  # a developer's invariant: checked before
     wrong: npt.NDArray[np.bool_] = np.asarray(said) != truth
     return {"error": float(wrong.mean()), "wrong": np.flatnonzero(wrong).tolist(), "note": note}
 

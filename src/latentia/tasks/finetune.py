@@ -79,7 +79,7 @@ def start_finetune(
     check_fit(source, images)
     shown = labels.applied(images)
     model = classifier_from(source, labels.classes, how, head, settings.seed)
-    settings = _with_epochs(settings, shown, how)
+    settings = with_epochs(settings, shown, how)
     device = resolve_device(settings.device)
     check_same_images(shown)
     description = {
@@ -167,7 +167,7 @@ def finetune_in_memory(
     check_fit(source, images)
     shown = labels.applied(images)
     model = classifier_from(source, labels.classes, how, head, settings.seed)
-    settings = _with_epochs(settings, shown, how)
+    settings = with_epochs(settings, shown, how)
     device = resolve_device(settings.device)
     if how.mode == "probe":
         probe = fit_probe(model.to(device), shown, labels, seed=settings.seed)
@@ -292,7 +292,8 @@ def _learns_from_unlabelled(images: ImageSet, how: FineTuning) -> bool:
     return bool((images.labels < 0).any()) and bool(how.consistency or how.reconstruction)
 
 
-def _with_epochs(settings: FineTuneSettings, images: ImageSet, how: FineTuning) -> FineTuneSettings:
+def with_epochs(settings: FineTuneSettings, images: ImageSet, how: FineTuning) -> FineTuneSettings:
+    """Return the settings with the number of epochs chosen for these images, where it was left open."""
     assert images.labels is not None  # a developer's invariant: they carry the labels
     known = int((images.labels >= 0).sum())
     if not _learns_from_unlabelled(images, how):

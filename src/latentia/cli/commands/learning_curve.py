@@ -28,6 +28,7 @@ from latentia.training.settings import FineTuneSettings
 @settings_options(FineTuneSettings)
 @data_options
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="where its folder is made")
+@click.option("--stack", is_flag=True, help="train all draws as one, their networks stacked: for small ones on a GPU")
 @click.option("--no-figures", is_flag=True, help="draw no picture")
 @click.option("--json", "as_json", is_flag=True, help="print the figures as JSON")
 @click.option("--quiet", is_flag=True, help="no progress on stderr")
@@ -47,7 +48,9 @@ def command(ctx: click.Context, /, run: str, data: str | None, **given: Any) -> 
     figures, as_json = not given.pop("no_figures"), given.pop("as_json")
     given["size"] = parse_size(given["size"])
     labels, rows = given.pop("labels"), given.pop("rows")
-    named = {key: given.pop(key) for key in ("draws", "label_file", "label_seed", "split", "mode", "runs", "quiet")}
+    named = {
+        key: given.pop(key) for key in ("draws", "label_file", "label_seed", "split", "mode", "runs", "stack", "quiet")
+    }
     found = api.learning_curve(
         run,
         data,
