@@ -6,7 +6,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Sequence
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from threading import Thread
@@ -50,7 +50,7 @@ class Helpers:
 
     def begin(self, files: int) -> None:
         """Start the processes where ``files`` are worth it and they have not been started."""
-        if self._begun or files < IN_PROCESS:
+        if self._begun or files < IN_PROCESS or current_process().daemon:  # a worker of a pool may start none
             return
         self._begun = True
         context = get_context("spawn")

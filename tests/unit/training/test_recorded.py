@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from latentia import load
 from latentia.core.noise import Keys, Noise
 from latentia.data.batches import Batches
 from latentia.data.labels import draw_labels
 from latentia.finetuning import FineTuning
-from latentia.presets import design
+from latentia.presets import PRESETS, design
 from latentia.tasks.finetune import classifier_from, make_trainer
 from latentia.training.recorded import RecordedStep, Recorder
 from latentia.training.settings import FineTuneSettings, TrainSettings
@@ -136,3 +138,69 @@ def test_a_recorded_fine_tuning_is_the_plain_one_from_its_first_steps() -> None:
         assert one["train"] == other["train"]
     for name, value in plain.module.state_dict().items():
         assert torch.equal(recorded.module.state_dict()[name], value), name
+
+
+class OnTheDevice(TorchDispatchMode):
+    """Refuses what a recording would: reading values back, and bringing values over that the device does not have yet."""
+
+    REFUSED = ("_local_scalar_dense", "lift_fresh", "nonzero", "masked_select", "unique", "is_nonzero")
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.name().split("::")[1].partition(".")[0]
+        if any(name.startswith(refused) for refused in self.REFUSED):
+            raise RuntimeError(f"{name} cannot be recorded")
+        flags = [one for one in tree_leaves(args) if isinstance(one, torch.Tensor) and one.dtype == torch.bool]
+        if name == "index" and flags:
+            raise RuntimeError("an index of flags has a size that must be read back")
+        return func(*args, **(kwargs or {}))
+
+
+def take_on_the_device(trainer: Trainer) -> None:
+    """Run the step of a full batch as it would be recorded: its keys lie on the device already."""
+    batch, share, keys = next(trainer.train.epoch(0)), torch.tensor(0.2, dtype=torch.float64), Keys(2, "cpu")
+    with OnTheDevice():
+        trainer._pass(batch, Noise(1, batch.ids, "train", 0, keys=keys), share)
+
+
+@pytest.mark.parametrize("preset", sorted(set(PRESETS) - {"flow-vae", "vq-vae"}))
+def test_the_step_of_a_preset_stays_on_the_device(preset: str) -> None:
+    if preset == "fsq":
+        pytest.importorskip("vector_quantize_pytorch")
+    images, made = load("digits", "train").select(range(64)), design(preset)
+    trainer = Trainer(
+        made.architecture.build(images.format, seed=1),
+        made.objective,
+        Batches(images, images.format, 32, seed=1),
+        None,
+        TrainSettings(epochs=3, batch_size=32),
+        torch.device("cpu"),
+        quiet=True,
+    )
+    assert all(getattr(part, "recordable", True) for part in trainer.module.modules())
+    take_on_the_device(trainer)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"augmentation": "none", "spreading": False},
+        {"augmentation": "chain:steps=flip+elastic+rotation+shift", "reconstruction": 0.1},
+        {"scratch": True},
+    ],
+)
+def test_the_step_of_fine_tuning_stays_on_the_device(how: dict[str, Any]) -> None:
+    images = load("digits", "train").select(range(150))
+    labels, asked = draw_labels(images, 30), FineTuning(**how)
+    source = design("cae", SMALL).architecture.build(images.format, seed=1)
+    model = classifier_from(source, labels.classes, asked, seed=1)
+    settings = FineTuneSettings(epochs=2, batch_size=40)
+    take_on_the_device(
+        make_trainer(model, labels.applied(images), labels, asked, settings, torch.device("cpu"), quiet=True)
+    )
+
+
+def test_what_does_not_stay_on_the_device_is_found() -> None:
+    for wrong in (lambda x: float(x.sum()), lambda x: x * torch.tensor([1.0, 2.0]), lambda x: x[x > 0]):
+        with OnTheDevice(), pytest.raises(RuntimeError):
+            wrong(torch.ones(2))

@@ -33,6 +33,11 @@ class Warp(Augmentation, abc.ABC):
         return warp(pixels, [(self, noise)])
 
 
+def constants(*values: float, device: torch.device) -> Tensor:
+    """Return ``values`` made on the device: bringing them there could not be recorded."""
+    return torch.stack([torch.full((), value, device=device) for value in values])
+
+
 def warp(pixels: Tensor, steps: Sequence[tuple[Warp, Noise]]) -> Tensor:
     """Apply ``steps`` in order with a single bilinear interpolation, so that a chain does not blur."""
     height, width = pixels.shape[-2:]
@@ -43,5 +48,5 @@ def warp(pixels: Tensor, steps: Sequence[tuple[Warp, Noise]]) -> Tensor:
     # the last step is the first question: where does what lies here come from?
     for step, noise in reversed(steps):
         points = step.move(points, noise, (height, width))
-    grid = points * torch.tensor([2.0 / width, 2.0 / height], device=pixels.device)
+    grid = points * constants(2.0 / width, 2.0 / height, device=pixels.device)
     return F.grid_sample(pixels, grid.to(pixels.dtype), mode="bilinear", padding_mode="border", align_corners=False)

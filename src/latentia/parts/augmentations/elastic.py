@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from latentia.core.noise import Noise
-from latentia.parts.augmentations._warp import Warp
+from latentia.parts.augmentations._warp import Warp, constants
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Elastic(Warp):
         field = torch.zeros(len(drawn), 2, height, width, device=points.device)
         for j in range(columns.shape[1]):
             field = field + columns[:, j] * lines[..., j, None]
-        field = field * torch.tensor([width, height], device=points.device).view(2, 1, 1)
+        field = field * constants(width, height, device=points.device).view(2, 1, 1)
         return points + self.strength * field.permute(0, 2, 3, 1)
 
     def _bumps(self, side: int, device: torch.device) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from latentia.core.noise import Noise
-from latentia.parts.augmentations._warp import Warp
+from latentia.parts.augmentations._warp import Warp, constants
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +25,6 @@ class Flip(Warp):
 
     def move(self, points: Tensor, noise: Noise, size: tuple[int, int]) -> Tensor:
         """Return the points of the images, some of them mirrored."""
-        may = torch.tensor([self.horizontal, self.vertical], device=points.device)
+        may = constants(self.horizontal, self.vertical, device=points.device)
         mirrored = (noise.uniform(1, 1, 2) < 0.5) & may
         return torch.where(mirrored, -points, points)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-import torch
 from torch import Tensor
 
 from latentia.core.noise import Noise
-from latentia.parts.augmentations._warp import Warp
+from latentia.parts.augmentations._warp import Warp, constants
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +25,6 @@ class Shift(Warp):
 
     def move(self, points: Tensor, noise: Noise, size: tuple[int, int]) -> Tensor:
         """Return the points moved by their image's own shift."""
-        sides = torch.tensor([size[1], size[0]], device=points.device)
+        sides = constants(size[1], size[0], device=points.device)
         by = (2 * noise.uniform(1, 1, 2) - 1) * self.reach * sides
         return points + by
