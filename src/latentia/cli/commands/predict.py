@@ -21,8 +21,9 @@ from latentia.cli.options import split_option
 @click.option("--figures", metavar="DIR", help="draw the answers, and where there are labels what is wrong with them")
 @split_option()
 def command(run: str, data: str, output: str, unsure: float, figures: str | None, split: str) -> None:
-    """Name the class of every image of DATA with RUN's classifier; probabilities are calibrated.
+    """Name the class of every image of DATA with RUN's classifier.
 
+    Probabilities are calibrated without any label set aside; of a classifier from a handful of labels they may be too sure.
     Where DATA has labels, images whose labels were learned apart, error and calibration are printed.
     """
     from pathlib import Path
