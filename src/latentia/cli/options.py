@@ -112,8 +112,8 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.option("--data-dir", metavar="DIR", help="where data files already are  [default: LATENTIA_DATA]")(
         function
     )
-    function = click.option("--size", metavar="HxW", help="the common size for a folder of mixed sizes")(function)
-    return click.option("--policy", metavar="auto|resize|pad|crop", help="how images come to that size")(function)
+    function = click.option("--policy", metavar="auto|resize|pad|crop", help="how images come to that size")(function)
+    return click.option("--size", metavar="HxW", help="the common size for a folder of mixed sizes")(function)
 
 
 def training_options(data_split: str, latent_dim: str = "INT") -> Decorator:

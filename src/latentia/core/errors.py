@@ -54,9 +54,9 @@ class Lost(LatentiaError):
     """Another process of this training is gone; the run can be resumed from what was saved last."""
 
 
-def nearest(name: str, choices: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the closest of ``choices``, or an empty string when none is close."""
-    close = difflib.get_close_matches(name.lower(), list(choices), n=1, cutoff=0.5)
+def nearest(name: str, choices: Iterable[str], *, alike: float = 0.5) -> str:
+    """Return ``"; did you mean 'x'?"`` for the closest of ``choices``, or an empty string when none is ``alike`` enough."""
+    close = difflib.get_close_matches(name.lower(), list(choices), n=1, cutoff=alike)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

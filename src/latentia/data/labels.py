@@ -139,7 +139,8 @@ def read_label_rows(path: str | os.PathLike[str], images: ImageSet) -> LabelRows
     if unknown:
         line, name = unknown[0]
         more = f" ({len(unknown)} such rows)" if len(unknown) > 1 else ""
-        hint = nearest(name, images.names) or f": names are written as {images.names[0]!r}"
+        # names of files share their ends and much else: only a slip of the pen is near
+        hint = nearest(name, images.names, alike=0.85) or f": names are written as {images.names[0]!r}"
         raise UserError(f"line {line} of {place} names {name!r}, but {images.source} has no such image{more}{hint}")
     return LabelRows(texts, tuple(empty))
 

@@ -149,7 +149,7 @@ def test_a_file_under_two_names_stays_in_one_split(image_folder: Path) -> None:
     ("make", "sentence"),
     [
         (lambda folder: None, "is empty: it holds no files"),
-        (lambda folder: (folder / "a.txt").write_text("x"), "holds 1 files but no image: a.txt is no image"),
+        (lambda folder: (folder / "a.txt").write_text("x"), "holds no image, but one file: a.txt is no image"),
     ],
 )
 def test_a_folder_without_images_gets_a_sentence(tmp_path: Path, make: object, sentence: str) -> None:

@@ -69,6 +69,16 @@ def test_helpers_that_are_not_ready_hold_nothing_up(monkeypatch: pytest.MonkeyPa
     assert {process for _, process in found} == {os.getpid()}
 
 
+def in_a_pool(count: int) -> int:
+    with Helpers(2) as beside:
+        return len(map_files(place, [(number,) for number in range(count)], title="", quiet=True, helpers=beside))
+
+
+def test_a_worker_of_a_pool_may_start_none_and_does_all_by_itself() -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(in_a_pool, (COUNT,)) == COUNT
+
+
 def test_few_files_start_no_process() -> None:
     with Helpers(2) as beside:
         map_files(place, jobs()[: helpers.IN_PROCESS - 1], title="working", quiet=True, helpers=beside)

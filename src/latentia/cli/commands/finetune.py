@@ -21,7 +21,11 @@ from latentia.training.settings import FineTuneSettings
 @settings_options(FineTuning, without=("augmentation",))
 @settings_options(FineTuneSettings)
 @data_options
-@click.option("--split", metavar="train|validation|test|all", help="the part of DATA to learn from  [default: train]")
+@click.option(
+    "--split",
+    metavar="train|validation|test|all",
+    help="the part of DATA to learn from  [default: train; with --label-file all but an official test part]",
+)
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="where run folders are made")
 @click.option("--resume", metavar="RUN", help="go on with this unfinished classifier's run")
 @click.option("--control", is_flag=True, help="also train the same network from scratch, and show both")

@@ -96,7 +96,8 @@ class Folder(Source):
         if not good and any(name.endswith(".tar") for name in names):
             raise UserError(f"the folder {str(place)!r} holds shards: name it as wds:{place}")
         if not good:
-            raise UserError(f"the folder {str(place)!r} holds {len(names)} files but no image: {_named(bad)}")
+            count = "one file" if len(names) == 1 else f"{len(names)} files"
+            raise UserError(f"the folder {str(place)!r} holds no image, but {count}: {_named(bad)}")
         size, policy, note = _choose_size([(header.height, header.width) for _, header in good], options)
         layouts = collections.Counter(header.layout for _, header in good)
         layout = common_layout(set(layouts))
