@@ -64,7 +64,10 @@ def write_detection(run: Run | OutOfFoldDetector, found: Detection, folder: Path
     first = found.images.select(found.order[:SHOWN])
     p = found.p
     captions = [
-        f"{found.scores[index]:.3g}" + ("" if p is None else f", p {p[index]:.2g}") for index in found.order[:SHOWN]
+        f"{found.scores[index]:.3g}"
+        + ("" if p is None else f", p {p[index]:.2g}")
+        + ("\nflagged" if found.flagged[index] else "")
+        for index in found.order[:SHOWN]
     ]
     heading = f"odd ones out of {len(found.images):,} images: {found.images.source}"
     figure = oddest(first, run.reconstruct(first), run.heat_maps(first), captions, heading)
