@@ -355,7 +355,7 @@ class Trainer:
         values = torch.stack([values.detach()[:counted] for values in terms.values()])
         totals = dict(zip(terms, values.sum(1, dtype=self._sum_dtype).unbind(), strict=True))
         if self._sums.keys() == totals.keys():  # one launch for all
-            torch._foreach_add_(list(self._sums.values()), list(totals.values()))
+            torch._foreach_add_([self._sums[name] for name in totals], list(totals.values()))
         else:
             self._sums = {name: total + self._sums.get(name, 0.0) for name, total in totals.items()}
         self._summed += values.shape[1]
