@@ -266,7 +266,7 @@ def test_stacked_fine_tunings_are_recorded_and_learn_what_each_learns_alone(monk
     monkeypatch.setattr(Stack, "__init__", kept)
     stacked = finetune_stacked(source, images, asked, FineTuning())
     ready = [one._recorded is not None and one._recorded.ready for one in stacks if len(one.members) == 3]
-    updates = [one._updates is not None and one._updates.ready for one in stacks if len(one.members) == 3]
+    updates = [one._updates.ready for one in stacks if len(one.members) == 3]
     assert any(ready) and any(updates)
     for model, (labels, settings) in zip(stacked, asked, strict=True):
         alone, _, _ = finetune_in_memory(source, images, labels, FineTuning(), settings)
@@ -278,7 +278,7 @@ def test_stacked_fine_tunings_are_recorded_and_learn_what_each_learns_alone(monk
 def test_a_recorded_update_is_the_plain_one(optimizer: str) -> None:
     """Recorded passes are plain ones to the bit; the rates of a recorded update are rounded to single precision."""
     recorded, trainer = fit("cae", "cuda", SMALL, optimizer=optimizer, ema=0.9, clip=1.0, epochs=4)
-    assert trainer._updates is not None and trainer._updates.ready
+    assert trainer._updates.ready
     plain, _ = fit("cae", "cuda", SMALL, optimizer=optimizer, ema=0.9, clip=1.0, epochs=4, graph="off")
     for one, other in zip(recorded, plain, strict=True):
         assert one["train"]["loss"] == pytest.approx(other["train"]["loss"], rel=1e-3)

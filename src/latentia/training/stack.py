@@ -22,7 +22,7 @@ from latentia.core.share import Share
 from latentia.data.batches import Batch
 from latentia.training.recorded import RecordedStep
 from latentia.training.trainer import Course, Terms, Trainer
-from latentia.training.update import RecordedUpdates
+from latentia.training.update import Updates
 
 APART = 1e-3  # how far a gradient of the first step may be from the one without a stack, relative to it
 
@@ -127,19 +127,15 @@ class Stack:
         self._make_keys = functools.partial(StackedKeys, seeds)
         self._keys = self._make_keys(2, first.device)
         self._recorded: RecordedStep | None = None
-        self._updates: RecordedUpdates | None = None
+        self._updates = Updates([member.update for member in self.members], first.device, first.records)
         self._replayed = False  # whether the gradients as they stand are those of a recording
         if first.records:
             self._recorded = RecordedStep(self._trained, self._pass, 0, keys=self._make_keys)
-            self._updates = RecordedUpdates([member.update for member in self.members], first.device)
 
     def step(self, batches: Sequence[Batch]) -> list[Terms]:
         """Take a step of each member, together, with batches of one size; return the terms of each."""
         terms = self.gradients(batches, [member.share for member in self.members])
-        numbers = [member.update.numbers(member.progress.step) for member in self.members]
-        if not (self._replayed and self._updates is not None and self._updates(numbers)):
-            for member, own in zip(self.members, numbers, strict=True):
-                member.update(own)
+        self._updates([member.progress.step for member in self.members], self._replayed)
         return terms
 
     def gradients(self, batches: Sequence[Batch], shares: Sequence[float]) -> list[Terms]:

@@ -31,7 +31,7 @@ from latentia.training.signals import StopSignals
 from latentia.training.storage import load_tensors, save_tensors
 from latentia.training.team import Team
 from latentia.training.tensorboard import Scalars, need_tensorboard
-from latentia.training.update import RecordedUpdates, Update
+from latentia.training.update import Update, Updates
 
 Terms = dict[str, Tensor]
 Course = Generator[Batch, Terms, None]  # yields a batch, and is sent the terms of the step that was taken with it
@@ -178,9 +178,7 @@ class Trainer:
         terms = self.gradients(batch, epoch, self.share)
         if self.team is not None:
             self.team.add_gradients()
-        numbers = self.update.numbers(self.progress.step)
-        if not (self._replayed and self._updates is not None and self._updates([numbers])):
-            self.update(numbers)
+        self._updates([self.progress.step], self._replayed)
         return terms
 
     @property
@@ -202,7 +200,7 @@ class Trainer:
     def record_anew(self) -> None:
         """Forget the step that was recorded, where there is one: it reads weights and writes gradients at fixed places."""
         self._recorded = RecordedStep(self.module, self._pass, self.settings.seed) if self.records else None
-        self._updates = RecordedUpdates([self.update], self.device) if self.records else None
+        self._updates = Updates([self.update], self.device, self.records)
         self._replayed = False  # whether the gradients as they stand are those of a recording
 
     def gradients(self, batch: Batch, epoch: int, share: float) -> Terms:

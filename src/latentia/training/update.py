@@ -92,18 +92,21 @@ class Update:
             self.set_rates(rates)
 
 
-class RecordedUpdates:
-    """The updates of one training, or of several side by side, recorded and replayed.
+class Updates:
+    """The updates of one training, or of several side by side; recorded and replayed where they can be.
 
     Args:
         updates: of each training; what they read and write lies where it lay when they were recorded.
         device: where that is.
+        records: whether they are recorded, where the optimisers can be.
         record: what records; by default a CUDA graph.
     """
 
-    def __init__(self, updates: Sequence[Update], device: torch.device, record: Recorder | None = None) -> None:
+    def __init__(
+        self, updates: Sequence[Update], device: torch.device, records: bool, record: Recorder | None = None
+    ) -> None:
         self.updates, self.device = tuple(updates), device
-        self.possible = all(update.recordable for update in updates)
+        self.possible = records and all(update.recordable for update in updates)
         self._record = record or functools.partial(cuda_graph, device=device)
         self._replay: Callable[[], None] | None = None
         self._numbers = torch.zeros(0)
@@ -113,10 +116,16 @@ class RecordedUpdates:
         """Whether the updates were recorded."""
         return self._replay is not None
 
-    def __call__(self, numbers: Sequence[Sequence[float]]) -> bool:
-        """Do all updates, recording them the first time; return whether that was done, or each is to be done plainly."""
-        if not self.possible:
-            return False
+    def __call__(self, steps: Sequence[int], replayed: bool) -> None:
+        """Do the update of each training's step, numbered from 0; ``replayed``: the gradients lie where a recording left them."""
+        numbers = [update.numbers(step) for update, step in zip(self.updates, steps, strict=True)]
+        if replayed and self.possible and self._replayed(numbers):
+            return
+        for update, own in zip(self.updates, numbers, strict=True):
+            update(own)
+
+    def _replayed(self, numbers: Sequence[Sequence[float]]) -> bool:
+        """Replay all updates, which are recorded the first time; return whether that could be."""
         held = torch.tensor([one for own in numbers for one in own], dtype=torch.float32)
         if self._replay is None:
             self._numbers = held.to(self.device, copy=True)

@@ -25,7 +25,7 @@ from latentia.training.settings import TrainSettings
 from latentia.training.signals import StopSignals
 from latentia.training.stack import Stack, check_stackable, train_together
 from latentia.training.trainer import Trainer
-from latentia.training.update import RecordedUpdates
+from latentia.training.update import Updates
 
 CPU = torch.device("cpu")
 SMALL = {"widths": "4,8", "latent_dim": 3}
@@ -237,12 +237,12 @@ def test_a_recorded_stack_is_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(trainer_module, "RecordedStep", recording)
     sizes = []
 
-    def recording_updates(updates: Any, device: torch.device) -> RecordedUpdates:
+    def recording_updates(updates: Any, device: torch.device, records: bool) -> Updates:
         sizes.append(len(updates))
-        return RecordedUpdates(updates, device, record=lambda function: function)
+        return Updates(updates, device, records, record=lambda function: function)
 
-    monkeypatch.setattr(stack_module, "RecordedUpdates", recording_updates)
-    monkeypatch.setattr(trainer_module, "RecordedUpdates", recording_updates)
+    monkeypatch.setattr(stack_module, "Updates", recording_updates)
+    monkeypatch.setattr(trainer_module, "Updates", recording_updates)
     monkeypatch.setattr(Trainer, "records", True)
     fit_together(replayed)
     assert any(step.ready and isinstance(step.module, nn.ParameterList) for step in made) and 3 in sizes

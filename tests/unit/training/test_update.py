@@ -12,7 +12,7 @@ from torch import nn
 from latentia.training.average import copied
 from latentia.training.optimizers import build_optimizer
 from latentia.training.settings import TrainSettings
-from latentia.training.update import RecordedUpdates, Update
+from latentia.training.update import Update, Updates
 
 CPU = torch.device("cpu")
 STEPS = 12
@@ -58,14 +58,13 @@ def call_again(function: Callable[[], None]) -> Callable[[], None]:
 def test_recorded_updates_are_the_plain_ones(optimizer: str, settings: dict[str, Any]) -> None:
     plain = [made(optimizer, seed, **settings) for seed in (1, 2)]
     recorded = [made(optimizer, seed, **settings) for seed in (1, 2)]
-    together = RecordedUpdates(recorded, CPU, record=call_again)
+    together = Updates(recorded, CPU, True, record=call_again)
     for step in range(STEPS):
         for update in (*plain, *recorded):
             gradients(update, step)
-        numbers = [update.numbers(step) for update in plain]
-        for update, own in zip(plain, numbers, strict=True):
-            update(own)
-        assert together(numbers)
+        for update in plain:
+            update(update.numbers(step))
+        together([step, step], replayed=True)
         for one, other in zip(recorded, plain, strict=True):
             same(one, other)
             rates = [[group["lr"] for group in each.optimizer.param_groups] for each in (one, other)]
@@ -90,10 +89,19 @@ def test_what_cannot_be_recorded_is_left_to_be_done_plainly() -> None:
     def refuse(function: Callable[[], None]) -> Callable[[], None]:
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    for update, record in ((made("rmsprop"), call_again), (made("adam"), refuse)):
-        gradients(update, 0)
-        before = copied(update.module.state_dict())
-        recorded = RecordedUpdates([update], CPU, record=record)
-        assert not recorded([update.numbers(0)]) and not recorded.possible
-        assert all(torch.equal(value, before[name]) for name, value in update.module.state_dict().items())
+    for optimizer, record, replayed in (
+        ("rmsprop", call_again, True),
+        ("adam", refuse, True),
+        ("adam", call_again, False),
+    ):
+        update, plain = made(optimizer), made(optimizer)
+        updates = Updates([update], CPU, True, record=record)
+        for step in range(3):
+            gradients(update, step)
+            gradients(plain, step)
+            updates([step], replayed=replayed)
+            plain(plain.numbers(step))
+        assert not updates.ready
+        for name, value in update.module.state_dict().items():
+            assert torch.equal(value, plain.module.state_dict()[name])
         assert all(isinstance(group["lr"], float) for group in update.optimizer.param_groups)
