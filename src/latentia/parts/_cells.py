@@ -10,6 +10,8 @@ large one's with gaps. With the cell's weights, a matrix of channels, three sums
 
 Each is linear in both of its arguments, and its derivatives are the other two, so that gradients of gradients come for free.
 Maps come and go as ``[B, C, H, W]``, with channels innermost in memory.
+
+Where both maps are tiny, the cells are put together to one matrix from all values of one map to all of the other.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import functools
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Pair = tuple[int, int]
@@ -40,6 +43,14 @@ class Cells(NamedTuple):
     cells: tuple[Cell, ...]
 
 
+class Ties(NamedTuple):
+    """``matrix [kernel's cells, P * Q]`` is 1 where a cell ties pixel P of the small map to pixel Q of the large one."""
+
+    small: Pair
+    large: Pair
+    matrix: Tensor
+
+
 @functools.lru_cache(maxsize=256)
 def cells_of(small: Pair, large: Pair, kernel: Pair, stride: Pair, pads: Pair) -> Cells:
     """Return what ties a map of height and width ``small`` to one of ``large``."""
@@ -56,6 +67,22 @@ def cells_of(small: Pair, large: Pair, kernel: Pair, stride: Pair, pads: Pair) -
     return Cells(small, large, tuple(found))
 
 
+@functools.lru_cache(maxsize=64)
+def ties_of(small: Pair, large: Pair, kernel: Pair, stride: Pair, pads: Pair) -> Ties:
+    """Return the same as a matrix, for maps so small that it is."""
+    with torch.inference_mode(False):  # it is kept, also for training
+        return Ties(small, large, _matrix(small, large, kernel, stride, pads))
+
+
+def _matrix(small: Pair, large: Pair, kernel: Pair, stride: Pair, pads: Pair) -> Tensor:
+    of_small = torch.arange(small[0] * small[1]).view(1, *small)
+    of_large = torch.arange(large[0] * large[1]).view(1, *large)
+    matrix = torch.zeros(kernel[0] * kernel[1], of_small.numel(), of_large.numel())
+    for cell in cells_of(small, large, kernel, stride, pads).cells:
+        matrix[cell.number, of_small[cell.small].flatten(), of_large[cell.large].flatten()] = 1
+    return matrix.flatten(1)
+
+
 def gathered(large: Tensor, weight: Tensor, bias: Tensor | None, cells: Cells) -> Tensor:
     """Return the small map ``[B, S, h, w]`` of a large one ``[B, L, H, W]``, with weights ``[S, L, i, j]``."""
     found: Tensor = _apply(_Tie, large, weight, bias, cells, True)
@@ -66,6 +93,30 @@ def scattered(small: Tensor, weight: Tensor, bias: Tensor | None, cells: Cells) 
     """Return the large map ``[B, L, H, W]`` of a small one ``[B, S, h, w]``, with weights ``[S, L, i, j]``."""
     found: Tensor = _apply(_Tie, small, weight, bias, cells, False)
     return found
+
+
+def gathered_whole(large: Tensor, weight: Tensor, bias: Tensor | None, ties: Ties) -> Tensor:
+    """Return what :func:`gathered` does, by one matrix of all of the weights; channels are outermost in memory."""
+    return _multiplied(large, _whole(weight, ties).permute(0, 2, 1, 3), bias, ties.small)
+
+
+def scattered_whole(small: Tensor, weight: Tensor, bias: Tensor | None, ties: Ties) -> Tensor:
+    """Return what :func:`scattered` does, by one matrix of all of the weights; channels are outermost in memory."""
+    return _multiplied(small, _whole(weight, ties).permute(1, 3, 0, 2), bias, ties.large)
+
+
+def _whole(weight: Tensor, ties: Ties) -> Tensor:
+    """Return the weight ``[S, L, P, Q]`` from each channel and pixel of the small map to each of the large one."""
+    of_cells = weight.reshape(-1, weight.shape[2] * weight.shape[3])
+    pixels = (ties.small[0] * ties.small[1], ties.large[0] * ties.large[1])
+    return (of_cells @ ties.matrix.to(weight.dtype)).view(*weight.shape[:2], *pixels)
+
+
+def _multiplied(source: Tensor, matrix: Tensor, bias: Tensor | None, size: Pair) -> Tensor:
+    channels, pixels = matrix.shape[:2]
+    per_value = None if bias is None else bias.repeat_interleave(pixels)
+    found = F.linear(source.flatten(1), matrix.reshape(channels * pixels, -1), per_value)
+    return found.view(len(source), channels, *size)
 
 
 def _spans(small: int, large: int, cell: int, stride: int, pad: int) -> tuple[slice, slice] | None:

@@ -1,12 +1,15 @@
-"""Convolutions that are computed as matrix products where that is faster: wide layers on maps of few pixels.
+"""Convolutions that are computed as matrix products where that is faster: on maps of few pixels.
 
 A convolution library walks over the map; where the map is one pixel, or sixteen, there is little to walk over, much of the
-kernel lies beyond the border, and its kernels run at a small part of the processor's speed. The same numbers come from a
-matrix product for each cell of the kernel, over the pixels that it meets and no others, up to rounding. Which layers these
+kernel lies beyond the border, and its kernels run at a small part of the processor's speed. The same numbers come, up to
+rounding, from a matrix product for each cell of the kernel, over the pixels that it meets and no others, where layers are
+wide; and from a single product where all of the layer, as one matrix from map to map, is small. Which layers these
 are follows from shapes alone, so that a run repeats; the measurements stand in ``docs/decisions/0011``.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +21,7 @@ FEW = 16  # pixels of the smaller map up to which the products are the faster wa
 WIDE = 256
 SOME = 64  # the same for transposed convolutions that begin with VERY_WIDE channels
 VERY_WIDE = 512
+SMALL = 1 << 16  # weights of the matrix from all of one map to all of the other up to which that is the fastest way
 MANY = 32  # images from which on turning the weights about is worth it
 
 
@@ -36,11 +40,14 @@ class Conv2d(nn.Conv2d):
         )
         if (height, width) == (1, 1):
             return self._as_one_product(input)
-        if not (height > 0 and width > 0 and _suits(self, input, height * width, FEW)):
+        if not (height > 0 and width > 0 and len(input) >= MANY):
             return super().forward(input)
-        kernel, stride, pads = self.kernel_size, self.stride, self.padding
-        cells = _cells.cells_of((height, width), (input.shape[-2], input.shape[-1]), kernel, stride, pads)
-        return _cells.gathered(input, self.weight, self.bias, cells)
+        shape = (height, width), (input.shape[-2], input.shape[-1]), self.kernel_size, self.stride, self.padding
+        if _is_small(self, *shape[:2]):
+            return _cells.gathered_whole(input, self.weight, self.bias, _cells.ties_of(*shape))
+        if _is_wide(self, height * width, FEW):
+            return _cells.gathered(input, self.weight, self.bias, _cells.cells_of(*shape))
+        return super().forward(input)
 
     def _as_one_product(self, images: Tensor) -> Tensor:
         assert not isinstance(self.padding, str)  # a developer's invariant: looked at before
@@ -58,20 +65,20 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Return the transposed convolution of ``input [B, C, H, W]``."""
-        if output_size is not None or not _is_plain(self, input) or isinstance(self.padding, str):
+        if output_size is not None or not _is_plain(self, input) or isinstance(self.padding, str) or len(input) < MANY:
             return super().forward(input, output_size)
-        few = SOME if self.in_channels >= VERY_WIDE else FEW
-        if not _suits(self, input, input.shape[-2] * input.shape[-1], few):
-            return super().forward(input)
         height, width = (
             (side - 1) * stride - 2 * pad + kernel + more
             for side, stride, pad, kernel, more in zip(
                 input.shape[-2:], self.stride, self.padding, self.kernel_size, self.output_padding, strict=True
             )
         )
-        kernel, stride, pads = self.kernel_size, self.stride, self.padding
-        cells = _cells.cells_of((input.shape[-2], input.shape[-1]), (height, width), kernel, stride, pads)
-        return _cells.scattered(input, self.weight, self.bias, cells)
+        shape = (input.shape[-2], input.shape[-1]), (height, width), self.kernel_size, self.stride, self.padding
+        if _is_small(self, *shape[:2]):
+            return _cells.scattered_whole(input, self.weight, self.bias, _cells.ties_of(*shape))
+        if _is_wide(self, input.shape[-2] * input.shape[-1], SOME if self.in_channels >= VERY_WIDE else FEW):
+            return _cells.scattered(input, self.weight, self.bias, _cells.cells_of(*shape))
+        return super().forward(input)
 
 
 def _is_plain(layer: Conv2d | ConvTranspose2d, images: Tensor) -> bool:
@@ -87,5 +94,9 @@ def _is_plain(layer: Conv2d | ConvTranspose2d, images: Tensor) -> bool:
     )
 
 
-def _suits(layer: Conv2d | ConvTranspose2d, images: Tensor, pixels: int, few: int) -> bool:
-    return pixels <= few and min(layer.in_channels, layer.out_channels) >= WIDE and len(images) >= MANY
+def _is_small(layer: Conv2d | ConvTranspose2d, *maps: tuple[int, int]) -> bool:
+    return layer.in_channels * layer.out_channels * math.prod(side for size in maps for side in size) <= SMALL
+
+
+def _is_wide(layer: Conv2d | ConvTranspose2d, pixels: int, few: int) -> bool:
+    return pixels <= few and min(layer.in_channels, layer.out_channels) >= WIDE

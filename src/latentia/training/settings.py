@@ -34,7 +34,7 @@ class TrainSettings(Spec):
     clip: float = option(0.0, "largest norm of the gradient; 0: no clipping")
     patience: int = option(
         0,
-        "epochs without a better validation loss after which training stops; 0: never, but a third of all where their number "
+        "epochs without a better validation loss after which training stops; 0: never, but a fifth of all where their number "
         "is chosen for a small set",
     )
     seed: int = option(0, "seed of weights, order and noise")
@@ -60,7 +60,7 @@ class TrainSettings(Spec):
         """
         steps = math.ceil(count / self.batch_size)
         epochs = self.epochs or max(EPOCHS, min(MOST_EPOCHS, math.ceil(LEAST_STEPS / steps)))
-        patience = self.patience or (epochs // 3 if not self.epochs and epochs > EPOCHS else 0)
+        patience = self.patience or (epochs // 5 if not self.epochs and epochs > EPOCHS else 0)
         return dataclasses.replace(self, epochs=epochs, patience=patience, optimizer=self.optimizer or optimizer)
 
     def __post_init__(self) -> None:

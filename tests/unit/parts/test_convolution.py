@@ -67,6 +67,13 @@ SHAPES = [
 def few_channels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convolution, "WIDE", 3)
     monkeypatch.setattr(convolution, "MANY", 2)
+    monkeypatch.setattr(convolution, "SMALL", 0)
+
+
+@pytest.fixture
+def small_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "MANY", 2)
+    monkeypatch.setattr(convolution, "SMALL", 4 * 3 * 16 * 49)
 
 
 @pytest.mark.usefixtures("few_channels")
@@ -97,9 +104,60 @@ def test_convolutions_to_few_pixels(size: tuple[int, int], kernel: int, stride: 
     check(own, nn.Conv2d(4, 3, **arguments), (2, 4, *size))
 
 
-@pytest.mark.usefixtures("few_channels")
-def test_gradients_of_gradients() -> None:
+def is_product(found: torch.Tensor) -> bool:
+    return "onvolution" not in str(found.grad_fn.next_functions) + str(found.grad_fn)  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("small_layers")
+@pytest.mark.parametrize(("size", "kernel", "stride", "padding", "more"), SHAPES)
+@pytest.mark.parametrize("bias", [True, False])
+def test_small_transposed_convolutions_as_one_product(
+    size: tuple[int, int], kernel: int, stride: int, padding: int, more: int, bias: bool
+) -> None:
+    arguments: Any = {"kernel_size": kernel, "stride": stride, "padding": padding, "output_padding": more, "bias": bias}
+    own = ConvTranspose2d(4, 3, **arguments)
+    assert is_product(own(torch.zeros(2, 4, *size)))
+    assert not is_product(own(torch.zeros(2, 4, 9, 9)))  # too large
+    assert not is_product(own(torch.zeros(1, 4, *size)))  # too few
+    check(own, nn.ConvTranspose2d(4, 3, **arguments), (2, 4, *size))
+
+
+@pytest.mark.usefixtures("small_layers")
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding"),
+    [
+        ((4, 4), 4, 2, 1),
+        ((4, 4), 3, 1, 1),
+        ((5, 4), 4, 2, 1),
+        ((6, 6), 2, 3, 0),
+        ((2, 2), 5, 1, 3),
+        ((2, 5), (3, 4), (1, 2), 1),
+    ],
+)
+@pytest.mark.parametrize("bias", [True, False])
+def test_small_convolutions_as_one_product(
+    size: tuple[int, int], kernel: Any, stride: Any, padding: int, bias: bool
+) -> None:
+    arguments: Any = {"kernel_size": kernel, "stride": stride, "padding": padding, "bias": bias}
+    own = Conv2d(4, 3, **arguments)
+    assert is_product(own(torch.zeros(2, 4, *size)))
+    assert not is_product(own(torch.zeros(2, 4, 16, 16)))
+    check(own, nn.Conv2d(4, 3, **arguments), (2, 4, *size))
+
+
+@pytest.mark.usefixtures("small_layers")
+def test_what_was_first_used_for_inference_can_be_trained() -> None:
+    layer, images = Conv2d(4, 3, 3, 1, 1), torch.zeros(2, 4, 3, 5)
+    with torch.inference_mode():
+        layer(images)
+    layer(images).sum().backward()
+    assert layer.weight.grad is not None
+
+
+@pytest.mark.parametrize("how", ["few_channels", "small_layers"])
+def test_gradients_of_gradients(how: str, request: pytest.FixtureRequest) -> None:
     """A contractive penalty needs them."""
+    request.getfixturevalue(how)
     layers: list[tuple[Any, Any]] = [
         (Conv2d(4, 3, 4, 2, 1), nn.Conv2d(4, 3, 4, 2, 1)),
         (ConvTranspose2d(4, 3, 3, 2, 1), nn.ConvTranspose2d(4, 3, 3, 2, 1)),

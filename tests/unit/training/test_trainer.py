@@ -168,7 +168,7 @@ def test_settings_choose_the_epochs_by_the_number_of_images() -> None:
 
 def test_settings_choose_the_patience_with_the_epochs_of_small_sets() -> None:
     assert TrainSettings().for_images(54_000).patience == 0
-    assert TrainSettings().for_images(1_000).patience == 125
+    assert TrainSettings().for_images(1_000).patience == 75
     assert TrainSettings(patience=7).for_images(1_000).patience == 7
     assert TrainSettings(epochs=375).for_images(1_000).patience == 0
     assert TrainSettings().for_images(1_000).for_images(1_000) == TrainSettings().for_images(1_000)
@@ -177,10 +177,10 @@ def test_settings_choose_the_patience_with_the_epochs_of_small_sets() -> None:
 def test_a_small_set_is_not_trained_on_when_nothing_is_gained(tmp_path: Path) -> None:
     run = small_run(tmp_path, epochs=0, batch_size=32, learning_rate=0.05)  # noise, soon learned by heart
     best, patience = run.description["best_epoch"], run.description["settings"]["patience"]
-    assert run.description["settings"]["epochs"] == 500 and patience == 166
+    assert run.description["settings"]["epochs"] == 500 and patience == 100
     assert len(run.history) == min(500, best + patience)
     assert len(run.history) < 500
-    assert f"{len(run.history)} of 500 epochs (no better one in the last 166)" in run.summary()
+    assert f"{len(run.history)} of 500 epochs (no better one in the last 100)" in run.summary()
     assert "4 epochs in" in small_run(tmp_path, epochs=4).summary()
 
 
