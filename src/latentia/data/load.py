@@ -238,6 +238,11 @@ def find_source(location: str) -> Source:
     )
 
 
+def cache_folder() -> Path:
+    """Return where downloads, decoded folders and measurements are kept: ``LATENTIA_CACHE``, or the usual place."""
+    return Path(os.environ.get("LATENTIA_CACHE") or "~/.cache/latentia").expanduser()
+
+
 def read_options(
     data_dir: str | os.PathLike[str] | None, size: tuple[int, int] | None, policy: str, quiet: bool
 ) -> ReadOptions:
@@ -248,7 +253,7 @@ def read_options(
     """
     return ReadOptions(
         data_dir=_folder(data_dir or os.environ.get("LATENTIA_DATA")),
-        cache_dir=Path(os.environ.get("LATENTIA_CACHE") or "~/.cache/latentia").expanduser(),
+        cache_dir=cache_folder(),
         size=size,
         policy=policy,
         quiet=quiet,

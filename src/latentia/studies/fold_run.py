@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from latentia.training.run import Begun, DataChoice, begin_run
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import settings_from
 from latentia.training.storage import load_model, save_tensors
+from latentia.training.threads import computing_with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +63,10 @@ def run_fold(result: str, number: int) -> Outcome:
     described = RunFolder(place).describe()
     try:
         chosen = described.get("threads")  # a result of an earlier version has one number for all
-        with threads(chosen[number] if chosen else described["study"]["threads_per_fold"]):
+        threads = chosen[number] if chosen else described["study"]["threads_per_fold"]
+        with computing_with(threads):
             begun = begin_fold(place, number, described)
-            begun.run.fit()
+            begun.run.fit(threads)
             begun.judge()
     except LatentiaError as error:
         return outcome_of(number, error)
@@ -77,17 +77,6 @@ def outcome_of(number: int, error: LatentiaError) -> Outcome:
     """Return the outcome of a fold that ended with ``error``."""
     signal_number = error.exit_code - 128 if isinstance(error, Interrupted) else 0
     return Outcome(number, str(error), signal_number, isinstance(error, StorageError))
-
-
-@contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Compute with ``count`` threads inside: sums are rounded by how they are shared out, so figures depend on it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclasses.dataclass(frozen=True)

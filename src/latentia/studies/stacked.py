@@ -13,7 +13,7 @@ from latentia.core.errors import LatentiaError, UserError
 from latentia.data.batches import Batches
 from latentia.data.imageset import ImageSet
 from latentia.presets import Design
-from latentia.studies.fold_run import BegunFold, Outcome, begin_fold, outcome_of, threads
+from latentia.studies.fold_run import BegunFold, Outcome, begin_fold, outcome_of
 from latentia.studies.pool import part
 from latentia.training.device import at_work
 from latentia.training.initial import initial_model
@@ -21,6 +21,7 @@ from latentia.training.run_folder import RunFolder
 from latentia.training.settings import TrainSettings
 from latentia.training.signals import StopSignals
 from latentia.training.stack import check_stackable, train_together
+from latentia.training.threads import computing_with
 from latentia.training.trainer import Trainer
 
 FEW = 4  # images a member, with which it is found out whether networks can be stacked
@@ -57,7 +58,7 @@ def run_stacked(result: Path, numbers: Sequence[int]) -> list[Outcome]:
     described = RunFolder(result).describe()
     begun: dict[int, BegunFold] = {}
     outcomes: dict[int, Outcome] = {}
-    with threads(described["threads"][numbers[0]]):
+    with computing_with(described["threads"][numbers[0]]):
         for number in numbers:
             try:
                 begun[number] = begin_fold(result, number, described)

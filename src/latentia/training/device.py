@@ -69,7 +69,8 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
-        return f"cpu ({torch.get_num_threads()} threads)"
+        most = torch.get_num_threads()
+        return f"cpu (up to {most} threads)" if most > 1 else "cpu (1 thread)"
     return str(device)
 
 

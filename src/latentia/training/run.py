@@ -28,6 +28,7 @@ from latentia.training.run_folder import RunFolder
 from latentia.training.settings import TrainSettings, settings_from, settings_json
 from latentia.training.signals import StopSignals
 from latentia.training.storage import model_description, save_model
+from latentia.training.threads import computing_with, threads_of
 from latentia.training.trainer import Course, Trainer
 
 Say = Callable[[str], None]
@@ -84,9 +85,12 @@ class Begun:
     model: Autoencoder
     trainer: Trainer
 
-    def fit(self) -> Autoencoder:
-        """Train to the end, from wherever the folder stands; return the model with its best weights, on the CPU."""
-        fit_in_folder(self.trainer, self.folder)
+    def fit(self, threads: int = 0) -> Autoencoder:
+        """Train to the end, from wherever the folder stands; return the model with its best weights, on the CPU.
+
+        It computes with so many ``threads``; 0: with as many as are fastest.
+        """
+        fit_in_folder(self.trainer, self.folder, threads)
         return self.model.cpu().eval()
 
     def course(self, signals: StopSignals) -> Course:
@@ -265,9 +269,12 @@ def _trainer(
     return Trainer(model, objective, batches, held, settings, device, quiet=quiet or not place.leads, ranks=ranks)
 
 
-def fit_in_folder(trainer: Trainer, folder: RunFolder) -> None:
-    """Take up what ``folder`` holds of this training, bring it to its end there, and write down how it ended."""
-    with kept_in(folder, trainer):
+def fit_in_folder(trainer: Trainer, folder: RunFolder, threads: int = 0) -> None:
+    """Take up what ``folder`` holds of this training, bring it to its end there, and write down how it ended.
+
+    It computes with so many ``threads``; 0: with as many as are fastest.
+    """
+    with kept_in(folder, trainer), computing_with(threads or threads_of(folder, trainer)):
         trainer.fit()
 
 
