@@ -71,6 +71,11 @@ class Classifier(nn.Module):
         return *self.autoencoder.networks, self.head
 
     @property
+    def sharable(self) -> tuple[nn.Module, ...]:
+        """What is only ever called, so that its weights may lie with other processes in between."""
+        return *self.autoencoder.sharable, self.head
+
+    @property
     def code_shape(self) -> tuple[int, ...]:
         """``(K,)``: the answer is a vector, so the images' size is fixed."""
         return (len(self.classes),)

@@ -101,6 +101,11 @@ class Autoencoder(nn.Module):
         """What maps tensors to tensors and does nearly all arithmetic: encoder and decoder."""
         return self.encoder, self.decoder
 
+    @property
+    def sharable(self) -> tuple[nn.Module, ...]:
+        """What is only ever called, so that its weights may lie with other processes in between."""
+        return self.encoder, self.bottleneck, self.decoder
+
     def forward(self, images: Tensor) -> Tensor:
         """Return the reconstruction of ``images``: same shape, in [0, 1]; deterministic."""
         return self.decode(self.encode(images).z, (images.shape[-2], images.shape[-1]))

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from latentia import open_run, train
+from latentia.core.errors import UserError
 from latentia.data.imageset import from_array
 from latentia.data.shards.packing import pack
 
@@ -78,31 +79,65 @@ def small_run_of(images: Any, place: Path) -> str:
 
 def test_three_processes_take_the_steps_of_one(start: Start, tmp_path: Path) -> None:
     """Whatever mixes the images of a batch: statistics over it, codebooks, dropout, pseudo-labels, gradients of uneven shares."""
-    from together import IMAGES, run_all  # type: ignore[import-not-found]
+    from together import IMAGES  # type: ignore[import-not-found]
 
     wanted = {name: {**BASE, **options} for name, options in WANTED.items()}
     pack(from_array(IMAGES), tmp_path / "shards", images_per_shard=7, quiet=True)
     from_here = small_run_of(from_array(IMAGES), tmp_path / "before")
     wanted["from"] = {**BASE, "preset": "cae", "init_from": from_here, "ema": 0.99, "epochs": 1}
     wanted["stream"] = {**BASE, "preset": "cae", "data": f"wds:{tmp_path / 'shards'}"}
-    (tmp_path / "wanted.json").write_text(json.dumps(wanted))
-    (tmp_path / "one").mkdir()
-    (tmp_path / "three").mkdir()
-    process = start(3, HERE / "together.py", tmp_path / "wanted.json", tmp_path / "three")
-    run_all(copy.deepcopy(wanted), tmp_path / "one")
+    check_alike(start, tmp_path, 3, wanted, wanted)
+
+
+SHARDED: dict[str, dict[str, Any]] = {
+    **{name: WANTED[name] for name in ("cae", "tiny", "free-bits", "wae", "vq")},
+    "dae": {"preset": "dae", "ema": 0.9, "optimizer": "adamw", "options": {"encoder.widths": "8"}},
+    "several-samples": {"preset": "dreg-iwae"},
+    "two-encodings": {"preset": "vamp-vae"},
+    "bent": {"preset": "warp-cae", "optimizer": "adam"},
+    "momentum": {"preset": "cae", "optimizer": "sgd:momentum=0.9", "clip": 0.1, "ema": 0.5},
+    "classifier": {"preset": "cae", "finetune": {"epochs": 2, "batch_size": 10, "augmentation": "shift"}},
+}
+
+
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_processes_that_share_a_model_out_take_the_steps_of_one(start: Start, tmp_path: Path, processes: int) -> None:
+    plain = {name: {**BASE, **options} for name, options in SHARDED.items()}
+    shared = {name: {**options, "shard": True} for name, options in plain.items()}
+    for options in shared.values():
+        if "finetune" in options:
+            options["finetune"] = {**options["finetune"], "shard": True}
+    check_alike(start, tmp_path, processes, plain, shared)
+    weights = sum(value.size for value in np.load(tmp_path / "one" / "cae-0.npz").values())
+    held = [json.loads((tmp_path / "several" / f"cae-{rank}-held.json").read_text())[-1] for rank in range(processes)]
+    assert sum(held) == 4 * weights  # themselves, their gradients, Adam's two moments: each number in one process alone
+    assert max(held) < 0.75 * sum(held)
+
+
+def check_alike(
+    start: Start, place: Path, processes: int, alone: dict[str, dict[str, Any]], together: dict[str, dict[str, Any]]
+) -> None:
+    """Check that several processes come to the losses and weights of one, and all to the same weights."""
+    from together import run_all
+
+    (place / "wanted.json").write_text(json.dumps(together))
+    (place / "one").mkdir()
+    (place / "several").mkdir()
+    process = start(processes, HERE / "together.py", place / "wanted.json", place / "several")
+    run_all(copy.deepcopy(alone), place / "one")
     _, errors = finished(process)
     assert process.returncode == 0, errors
-    for name in wanted:
-        one, three = (json.loads((tmp_path / place / f"{name}.json").read_text()) for place in ("one", "three"))
-        for first, second in zip(one, three, strict=True):
+    for name in alone:
+        one, several = (json.loads((place / way / f"{name}.json").read_text()) for way in ("one", "several"))
+        for first, second in zip(one, several, strict=True):
             for part in {"train", "validation"} & set(first):
                 for term, value in first[part].items():
                     assert second[part][term] == pytest.approx(value, rel=1e-4, abs=1e-6), (name, part, term)
-        weights = [np.load(tmp_path / "three" / f"{name}-{rank}.npz") for rank in range(3)]
-        for key, alone in np.load(tmp_path / "one" / f"{name}-0.npz").items():
-            assert np.array_equal(weights[0][key], weights[1][key]) and np.array_equal(weights[0][key], weights[2][key])
-            np.testing.assert_allclose(weights[0][key], alone, rtol=2e-2, atol=2e-4, err_msg=f"{name} {key}")
-        assert len(list((tmp_path / "three" / name).iterdir())) == len(list((tmp_path / "one" / name).iterdir()))
+        weights = [np.load(place / "several" / f"{name}-{rank}.npz") for rank in range(processes)]
+        for key, own in np.load(place / "one" / f"{name}-0.npz").items():
+            assert all(np.array_equal(weights[0][key], other[key]) for other in weights[1:])
+            np.testing.assert_allclose(weights[0][key], own, rtol=2e-2, atol=2e-4, err_msg=f"{name} {key}")
+        assert len(list((place / "several" / name).iterdir())) == len(list((place / "one" / name).iterdir()))
 
 
 OPTIONS = ["--encoder.widths", "8,16", "--batch-size", "100", "--checkpoint-seconds", "0.05", "--no-figures"]
@@ -166,6 +201,40 @@ def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path
     np.testing.assert_allclose(losses(folder), losses(whole.path), rtol=1e-3)
     assert len(losses(folder)) == 12
     assert not list(folder.rglob("*.tmp-*"))
+
+
+def test_a_model_that_is_shared_out_survives_too(start: Start, tmp_path: Path) -> None:
+    """Two processes with a half each, one killed; gone on with by three, interrupted; by one: the curve is that of one alone."""
+    words = ["digits", *OPTIONS, "--epochs", "12", "--ema", "0.9", "--shard", "--runs", tmp_path / "cut"]
+    process = start(2, *command(*words))
+    state = wait_for(lambda: next(tmp_path.glob("cut/*/last/checkpoint.safetensors"), None), process)
+    (folder,) = (tmp_path / "cut").iterdir()
+    os.kill(workers(process)[1], signal.SIGKILL)
+    _, errors = finished(process)
+    (line,) = said(errors, "")
+    assert (
+        "another process of this training has ended" in line and f"go on with latentia train --resume {folder}" in line
+    )
+
+    before = state.stat().st_mtime
+    process = start(3, *command("--resume", folder, "--no-figures"))
+    wait_for(lambda: state.stat().st_mtime > before, process)
+    process.send_signal(signal.SIGTERM)
+    _, errors = finished(process)
+    (line,) = said(errors, "")
+    assert "its state saved: go on with latentia train --resume" in line
+
+    train(resume=folder, quiet=True, figures=False)
+    options = {"encoder.widths": "8,16", "batch_size": 100, "epochs": 12, "ema": 0.9}
+    whole = train("digits", options=options, runs=tmp_path / "whole", quiet=True, figures=False)
+    np.testing.assert_allclose(losses(folder), losses(whole.path), rtol=1e-3)
+    assert len(losses(folder)) == 12
+
+
+def test_a_model_is_shared_out_among_several_alone(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="start several with torchrun, or leave it out"):
+        train("digits", runs=tmp_path, quiet=True, figures=False, epochs=1, shard=True)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -6,13 +6,32 @@ import json
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
 from latentia import finetune, train
 from latentia.core.launch import launch
 from latentia.core.ranks import leave
 from latentia.data.imageset import from_array
+from latentia.training.sharding import local
+from latentia.training.trainer import Trainer
+
+STEP = Trainer.train_step
+held: list[int] = []
+
+
+def watched(self: Trainer, *arguments: Any) -> Any:
+    """Take a step and note how many weights, gradients and numbers of the optimiser this process holds."""
+    terms = STEP(self, *arguments)
+    parameters = list(self.module.parameters())
+    tensors = [*parameters, *(parameter.grad for parameter in parameters if parameter.grad is not None)]
+    for state in self.optimizer.state.values():
+        tensors += [value for value in state.values() if isinstance(value, torch.Tensor) and value.ndim]
+    held.append(sum(local(tensor).numel() for tensor in tensors))
+    return terms
+
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8), dtype=np.uint8)
 
@@ -29,11 +48,14 @@ def run_all(wanted: dict[str, dict[str, object]], place: Path) -> None:
         model = run.classifier if fine else run.model
         found = {key: value.numpy() for key, value in model.state_dict().items()}
         np.savez(place / f"{name}-{launch().rank}.npz", **found)
+        (place / f"{name}-{launch().rank}-held.json").write_text(json.dumps(held))
+        held.clear()
         if launch().leads:
             (place / f"{name}.json").write_text(json.dumps(run.history))
 
 
 if __name__ == "__main__":
+    Trainer.train_step = watched  # type: ignore[method-assign]
     warnings.simplefilter("error")
     run_all(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
     leave()

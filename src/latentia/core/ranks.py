@@ -241,6 +241,18 @@ def leave() -> None:
 
 
 @contextlib.contextmanager
+def lost_peers() -> Iterator[None]:
+    """Tell, inside, of a peer that is gone in the middle of what PyTorch exchanges by itself, as methods of ranks tell."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        with _together():
+            raise
+
+
+@contextlib.contextmanager
 def _together() -> Iterator[None]:
     try:
         yield

@@ -250,6 +250,7 @@ class Penalty(Part, abc.ABC):
 
     kind: ClassVar[str] = "penalty"
     matches_prior: ClassVar[bool] = False  # whether it brings the codes to the prior, so that one may sample from it
+    second_order: ClassVar[bool] = False  # whether it differentiates the network, so that training does so twice
 
     @abc.abstractmethod
     def __call__(self, view: View, code: Code) -> Tensor:

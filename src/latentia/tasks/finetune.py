@@ -36,6 +36,7 @@ from latentia.training.learned import keep_learned
 from latentia.training.run import DataChoice, check_same_images, describe_data, describe_processes, fit_in_folder
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import FineTuneSettings, settings_json
+from latentia.training.sharding import gone_on_with
 from latentia.training.storage import load_classifier, model_description, save_model
 from latentia.training.trainer import Trainer
 
@@ -112,8 +113,8 @@ def start_finetune(
     for line in (*images.notes, *labels.notes):
         say(line)
     say(f"{describe(labels, how, len(images))}; on {describe_devices(device)}, in {folder.path}")
-    _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet)
-    return folder, model.cpu().eval()
+    trained = _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet)
+    return folder, trained.cpu().eval()
 
 
 def resume_finetune(
@@ -128,7 +129,7 @@ def resume_finetune(
     described = RunFolder.open(path).describe()
     try:
         how = FineTuning.from_fields(described["finetuning"], owner="finetuning")
-        settings = FineTuneSettings.from_fields(described["settings"], owner="settings")
+        settings = gone_on_with(FineTuneSettings.from_fields(described["settings"], owner="settings"))
         classes, before = tuple(described["classes"]), described["data"]["train"]
     except KeyError as error:
         raise UserError(f"{folder.path / 'run.json'} lacks {error}: it is no fine-tuning run") from None
@@ -149,8 +150,8 @@ def resume_finetune(
         keep_learned(folder.path, _labelled(images, labels))
     device = resolve_device(settings.device)
     say(f"resuming {folder.path} on {describe_devices(device)}")
-    _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet)
-    return folder, model.cpu().eval()
+    trained = _fit_in_folder(model, shown, labels, how, settings, device, folder, quiet)
+    return folder, trained.cpu().eval()
 
 
 def finetune_in_memory(
@@ -253,16 +254,19 @@ def _fit_in_folder(
     device: torch.device,
     folder: RunFolder,
     quiet: bool,
-) -> None:
+) -> Classifier:
     ranks = joined()
     if how.mode == "probe":  # closed-form work on frozen features: the leading process does it
         lead(lambda: _fit_probe(model, images, labels, settings, device, folder))
         if ranks is not None:
             ranks.spread(model)
-        return
-    fit_in_folder(make_trainer(model, images, labels, how, settings, device, quiet, ranks), folder)
+        return model
+    trainer = make_trainer(model, images, labels, how, settings, device, quiet, ranks)
+    fit_in_folder(trainer, folder)
+    found: Any = trainer.module
     sure = "answers that survive augmentation"
-    lead(lambda: keep_temperature(folder.path, _temperature(model, images, how, settings.seed), sure))
+    lead(lambda: keep_temperature(folder.path, _temperature(found, images, how, settings.seed), sure))
+    return found
 
 
 def _fit_probe(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from latentia.core.share import Share
+from latentia.training.sharding import local
 
 
 @torch.no_grad()
@@ -18,8 +19,8 @@ def move_average(average: dict[str, Tensor], module: nn.Module, share: Share) ->
     for name, value in module.state_dict().items():
         held = average[name]
         if held.is_floating_point():
-            moving[0].append(held)
-            moving[1].append(value)
+            moving[0].append(local(held))
+            moving[1].append(local(value))
         else:
             held.copy_(value)
     # few launches on a GPU, where each costs more than its arithmetic

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from latentia.core.errors import UserError
+from latentia.training.sharding import as_in, part_of, wholes
 from latentia.training.storage import load_state, load_tensors, save_tensors
+
+State = tuple[dict[str, Tensor], dict[str, Any]]  # tensors and JSON values, as they stand in the file
 
 
 @dataclasses.dataclass
@@ -36,16 +39,15 @@ class Progress:
     finished: bool = False
 
 
-def save_checkpoint(
-    path: Path,
+def checkpoint_state(
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
     average: dict[str, Tensor] | None,
     sums: dict[str, Tensor],
     progress: Progress,
     history: list[dict[str, Any]],
-) -> None:
-    """Write the whole state atomically."""
+) -> State:
+    """Return the tensors and the metadata to write, whole; every process that has a part of them calls it."""
     tensors = {f"module.{name}": tensor for name, tensor in module.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in (average or {}).items()}
     tensors |= {f"sums.{name}": tensor for name, tensor in sums.items()}
@@ -62,7 +64,12 @@ def save_checkpoint(
         "optimizer": {"plain": plain, "groups": state["param_groups"]},
         "history": history,
     }
-    save_tensors(path, tensors, metadata)
+    return wholes(tensors, to_write=True), metadata
+
+
+def save_checkpoint(path: Path, state: State) -> None:
+    """Write what :func:`checkpoint_state` returned atomically."""
+    save_tensors(path, *state)
 
 
 def load_checkpoint(
@@ -70,7 +77,7 @@ def load_checkpoint(
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
-    read: tuple[dict[str, Tensor], dict[str, Any]] | None = None,
+    read: State | None = None,
 ) -> tuple[Progress, dict[str, Tensor] | None, dict[str, Tensor], list[dict[str, Any]]]:
     """Bring module and optimiser to the saved state; return progress, averages, running sums and history.
 
@@ -88,11 +95,13 @@ def load_checkpoint(
         raise UserError(f"{path} is not a checkpoint of this version: {error!r}") from None
     load_state(module, _under("module.", tensors), path)
     states: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in plain.items()}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for name, tensor in _under("optimizer.", tensors).items():
         index, _, key = name.partition(".")
-        states.setdefault(int(index), {})[key] = tensor
+        states.setdefault(int(index), {})[key] = part_of(tensor, parameters[int(index)])
     optimizer.load_state_dict({"state": states, "param_groups": groups})
-    average = {name: tensor.to(device) for name, tensor in _under("average.", tensors).items()}
+    own = module.state_dict()
+    average = {name: tensor.to(device) for name, tensor in as_in(_under("average.", tensors), own).items()}
     sums = {name: tensor.to(device) for name, tensor in _under("sums.", tensors).items()}
     return progress, average or None, sums, history
 

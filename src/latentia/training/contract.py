@@ -1,13 +1,26 @@
-"""What the trainer asks of an objective."""
+"""What the trainer asks of an objective, and what it says to whoever takes the steps of its course."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from latentia.core.noise import Noise
 from latentia.core.share import Share
+from latentia.data.batches import Batch
+
+Terms = dict[str, Tensor]
+Course = Generator[Batch, Terms, None]  # yields a batch, and is sent the terms of the step that was taken with it
+
+
+def advance(course: Course, terms: Terms) -> Batch | None:
+    """Hand the terms of a step on and return the next batch; ``None`` at the course's end."""
+    try:
+        return course.send(terms)
+    except StopIteration:
+        return None
 
 
 class TrainingObjective(Protocol):

@@ -133,8 +133,12 @@ def kept_memory() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def at_work(device: torch.device) -> Iterator[None]:
-    """Compute as trainings do inside, and leave the global generators as they were."""
+def at_work(device: torch.device, *, steady: bool = True) -> Iterator[None]:
+    """Compute as trainings do inside, and leave the global generators as they were.
+
+    ``steady``: each step allocates what the one before did, so that its memory is worth keeping.
+    """
     devices = [device] if device.type == "cuda" else []
-    with flushed_denormals(), kept_memory(), torch.random.fork_rng(devices=devices):
+    keeping = kept_memory() if steady else contextlib.nullcontext()
+    with flushed_denormals(), keeping, torch.random.fork_rng(devices=devices):
         yield

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import nn
 
 from latentia.core.errors import UserError, unknown
 from latentia.core.spec import fit, parse
 from latentia.training.muon import Muon
+from latentia.training.sharding import is_sharded
 
 UNSUITABLE = {
     "LBFGS": "needs several evaluations a step",
@@ -59,9 +61,24 @@ def build_optimizer(text: str, groups: Iterable[dict[str, Any]], learning_rate: 
         raise UserError(f"the optimizer {text!r} cannot be made: {str(error).rstrip('.')}") from None
 
 
+def parameter_groups(objective: Any, module: nn.Module, settings: Any) -> list[dict[str, Any]]:
+    """Return what is trained: as the objective says by ``parameter_groups``, or all weights alike."""
+    choose = getattr(objective, "parameter_groups", None)
+    if choose is not None:
+        groups: list[dict[str, Any]] = choose(module, settings)
+        return groups
+    return [{"params": [parameter for parameter in module.parameters() if parameter.requires_grad]}]
+
+
+def trained_by(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """Return what an optimiser changes."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
 def _can_fuse(groups: list[dict[str, Any]]) -> bool:
     parameters = [parameter for group in groups for parameter in group["params"]]
-    return all(parameter.device.type in ("cpu", "cuda") and parameter.is_floating_point() for parameter in parameters)
+    kinds = all(parameter.device.type in ("cpu", "cuda") and parameter.is_floating_point() for parameter in parameters)
+    return kinds and not any(is_sharded(parameter) for parameter in parameters)  # not all fused ones know these
 
 
 def _option(value: str, default: Any, where: str) -> Any:

@@ -20,16 +20,18 @@ from latentia.data.stream_batches import batches_of
 from latentia.model import Architecture, Autoencoder
 from latentia.objective import Objective
 from latentia.presets import Design
+from latentia.training.contract import Course
 from latentia.training.device import describe_device, describe_devices, resolve_device
 from latentia.training.initial import initial_model
 from latentia.training.learned import keep_learned
 from latentia.training.progress import ProgressBar
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import TrainSettings, settings_from, settings_json
+from latentia.training.sharding import gone_on_with
 from latentia.training.signals import StopSignals
 from latentia.training.storage import model_description, save_model
 from latentia.training.threads import computing_with, threads_of
-from latentia.training.trainer import Course, Trainer
+from latentia.training.trainer import Trainer
 
 Say = Callable[[str], None]
 FEW = 10  # images, fewer than which teach nothing but themselves
@@ -91,7 +93,7 @@ class Begun:
         It computes with so many ``threads``; 0: with as many as are fastest.
         """
         fit_in_folder(self.trainer, self.folder, threads)
-        return self.model.cpu().eval()
+        return trained(self.trainer)
 
     def course(self, signals: StopSignals) -> Course:
         """Go through the same training in the hands of whoever takes its steps; see :mod:`latentia.training.stack`."""
@@ -193,7 +195,7 @@ def resume_run(
     try:
         described_data = described["data"]
         choice = DataChoice.of(described_data)
-        settings = settings_from(described["settings"])
+        settings = gone_on_with(settings_from(described["settings"]))
         architecture = Architecture.from_json(described["architecture"])
         objective = Objective.from_json(described["objective"])
     except KeyError as error:
@@ -213,7 +215,7 @@ def resume_run(
     say(f"resuming {folder.path} on {describe_devices(device)}")
     trainer = _trainer(model, objective, train, held, settings, device, quiet)
     fit_in_folder(trainer, folder)
-    return folder, model.cpu().eval()
+    return folder, trained(trainer)
 
 
 def describe_data(
@@ -276,6 +278,11 @@ def fit_in_folder(trainer: Trainer, folder: RunFolder, threads: int = 0) -> None
     """
     with kept_in(folder, trainer), computing_with(threads or threads_of(folder, trainer)):
         trainer.fit()
+
+
+def trained(trainer: Trainer) -> Any:
+    """Return the model that was trained, on the CPU, to be used."""
+    return trainer.module.cpu().eval()
 
 
 @contextlib.contextmanager

@@ -6,6 +6,8 @@ import dataclasses
 import math
 from typing import Any, Literal, Self
 
+from latentia.core.errors import UserError
+from latentia.core.launch import launch
 from latentia.core.spec import Spec, option
 
 EPOCHS, MOST_EPOCHS, LEAST_STEPS = 20, 500, 3000  # the default: small sets are seen more often
@@ -43,6 +45,9 @@ class TrainSettings(Spec):
     graph: Literal["auto", "off"] = option(
         "auto", "auto: on a GPU a step is recorded once and replayed (CUDA graph), where it can be; off: never"
     )
+    shard: bool = option(
+        False, "share weights, gradients and the optimiser's state out among the processes that torchrun started (FSDP)"
+    )
     compile: bool = option(
         False,
         "let PyTorch's compiler make kernels of the networks: the first step waits, later ones are faster in deep networks",
@@ -58,10 +63,16 @@ class TrainSettings(Spec):
 
         Small sets are seen often, and sooner or later learned by heart; from then on nothing is gained.
         """
+        self.check_shares()
         steps = math.ceil(count / self.batch_size)
         epochs = self.epochs or max(EPOCHS, min(MOST_EPOCHS, math.ceil(LEAST_STEPS / steps)))
         patience = self.patience or (epochs // 5 if not self.epochs and epochs > EPOCHS else 0)
         return dataclasses.replace(self, epochs=epochs, patience=patience, optimizer=self.optimizer or optimizer)
+
+    def check_shares(self) -> None:
+        """Raise a :class:`UserError` where a model is to be shared out and there is one process, before anything is made."""
+        if self.shard and launch().size == 1:
+            raise UserError("--shard shares a model out among processes: start several with torchrun, or leave it out")
 
     def __post_init__(self) -> None:
         self.require(self.epochs >= 0, "epochs", "0 or more")
@@ -88,6 +99,7 @@ class FineTuneSettings(TrainSettings):
 
     def for_steps(self, steps_in_epoch: int) -> Self:
         """Return the settings with the number of epochs chosen for so many steps each, where it was left open."""
+        self.check_shares()
         if self.epochs:
             return self
         return dataclasses.replace(self, epochs=max(15, min(MOST_EPOCHS, math.ceil(1500 / steps_in_epoch))))

@@ -20,8 +20,9 @@ from latentia.core.errors import LatentiaError, UserError
 from latentia.core.noise import Noise, StackedKeys
 from latentia.core.share import Share
 from latentia.data.batches import Batch
+from latentia.training.contract import Course, Terms
 from latentia.training.recorded import RecordedStep
-from latentia.training.trainer import Course, Terms, Trainer
+from latentia.training.trainer import Trainer
 from latentia.training.update import Updates
 
 APART = 1e-3  # how far a gradient of the first step may be from the one without a stack, relative to it

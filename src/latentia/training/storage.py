@@ -20,6 +20,7 @@ from latentia.core.atomic import write_atomically, write_json
 from latentia.core.errors import UserError
 from latentia.data.imageset import PixelFormat
 from latentia.model import Architecture, Autoencoder
+from latentia.training.sharding import as_in
 
 FORMAT = 1  # of every JSON file that Latentia writes; a reader refuses a newer one
 
@@ -144,4 +145,4 @@ def load_state(module: torch.nn.Module, tensors: Mapping[str, Tensor], path: Pat
             held = tuple(tensors[name].shape) if name in tensors else "missing"
             wanted = tuple(own[name].shape) if name in own else "not part of the model"
             raise UserError(f"{path} does not fit its model: {name!r} is {held} in the file and {wanted} in the model")
-    module.load_state_dict(dict(tensors))
+    module.load_state_dict(as_in(tensors, own))

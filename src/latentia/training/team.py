@@ -14,6 +14,7 @@ from torch import Tensor
 
 from latentia.core.errors import LatentiaError
 from latentia.core.ranks import Ranks
+from latentia.training.sharding import is_sharded
 from latentia.training.storage import load_tensors
 
 ALIKE = 1e-4  # the largest relative difference of the weights' size between processes; unequal machines may round apart
@@ -24,12 +25,14 @@ class Team:
 
     Args:
         ranks: the processes.
-        parameters: what is trained, in the same order in each.
+        parameters: what is trained, in the same order in each. The gradients of what is shared out are not exchanged here.
     """
 
     def __init__(self, ranks: Ranks, parameters: Iterable[Tensor]) -> None:
         self.ranks, self.place = ranks, ranks.place
-        self._parameters = list(parameters)
+        given = list(parameters)
+        self._parameters = [parameter for parameter in given if not is_sharded(parameter)]
+        self._shares_out = len(self._parameters) < len(given)
         self._buffers = [_Buffer(group) for group in _by_kind(self._parameters)]
         self._asked: tuple[Tensor, Any] | None = None
         self.stop: int | None = None
@@ -58,6 +61,14 @@ class Team:
         self.wishes(stop=stop, save=False, diverged=False)
         self._answer()
 
+    def agree(self, fine: bool) -> bool:
+        """Return whether all say so; where nothing is shared out, all hold the same and see the same."""
+        if not self._shares_out:
+            return fine
+        spoilt = torch.tensor([0 if fine else 1])
+        self.ranks.largest(spoilt).wait()
+        return not int(spoilt)
+
     def sums(self, sums: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the sum of each over all processes."""
         if not sums:
@@ -72,6 +83,8 @@ class Team:
     @torch.no_grad()
     def check_alike(self) -> None:
         """Raise an error where the processes no longer hold the same weights."""
+        if not self._parameters:
+            return
         size = torch.stack([parameter.abs().sum(dtype=torch.float64) for parameter in self._parameters]).cpu()
         ends = torch.cat([size, -size])
         self.ranks.largest(ends).wait()

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,35 +14,34 @@ from torch import Tensor, nn
 
 from latentia.core.errors import Interrupted, TrainingDiverged
 from latentia.core.noise import Noise, derive
-from latentia.core.ranks import Ranks, sharing
+from latentia.core.ranks import Ranks, lost_peers, sharing
 from latentia.core.share import Share
 from latentia.data.batches import Batch, Batches
 from latentia.training.average import averaged, copied
-from latentia.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from latentia.training.checkpoint import Progress, State, checkpoint_state, load_checkpoint, save_checkpoint
 from latentia.training.compiled import CompiledNetworks, used
-from latentia.training.contract import TrainingObjective
+from latentia.training.contract import Course, Terms, TrainingObjective, advance
 from latentia.training.device import at_work, autocast_dtype, reseed
-from latentia.training.optimizers import build_optimizer
+from latentia.training.optimizers import build_optimizer, parameter_groups, trained_by
 from latentia.training.progress import ProgressBar
 from latentia.training.recorded import RecordedStep
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import TrainSettings
+from latentia.training.sharding import emptied, filled, local, shard, wholes
 from latentia.training.signals import StopSignals
 from latentia.training.storage import load_tensors, save_tensors
 from latentia.training.team import Team
 from latentia.training.tensorboard import Scalars, need_tensorboard
 from latentia.training.update import Update, Updates
 
-Terms = dict[str, Tensor]
-Course = Generator[Batch, Terms, None]  # yields a batch, and is sent the terms of the step that was taken with it
 EPOCHS_APART = 1.0  # seconds: epochs that end faster than this are written down together
 
 
 class Trainer:
     """Trains ``module`` for ``objective``.
 
-    After :meth:`fit` the module holds the weights with the best validation figure (the last ones where there is no
-    validation set).
+    After :meth:`fit` :attr:`module` holds the weights with the best validation figure (the last ones where there is no
+    validation set). It is the module that was given, except where that was shared out among processes.
 
     Args:
         module: any module; an objective may define ``parameter_groups(module, settings)`` where parameters differ in rate;
@@ -69,13 +68,17 @@ class Trainer:
         quiet: bool = False,
         ranks: Ranks | None = None,
     ) -> None:
-        self.module, self.objective = module.to(device), objective
+        self.module, self.objective, self._unsharded = module.to(device), objective, module
         if ranks is not None:
             ranks.spread(self.module)  # first of all, so that averages begin at these weights, too
+        if settings.shard:
+            self._unsharded = emptied(self.module)
+            shard(self.module, objective, settings, device)
         self.train, self.validation = train, validation
         self.settings, self.device, self.folder, self.quiet = settings, device, folder, quiet
         self.total_steps = settings.epochs * len(train)
-        self.optimizer = build_optimizer(settings.optimizer, self._parameter_groups(), settings.learning_rate)
+        groups = parameter_groups(objective, self.module, settings)
+        self.optimizer = build_optimizer(settings.optimizer, groups, settings.learning_rate)
         average = copied(self.module.state_dict()) if settings.ema else None
         self.update = Update(self.module, self.optimizer, average, settings, self.total_steps)
         self.progress = Progress()
@@ -93,7 +96,7 @@ class Trainer:
         self._autocast = autocast_dtype(device, settings.precision)
         self._networks = CompiledNetworks(self.module) if settings.compile else None
         self.record_anew()
-        self.team = None if ranks is None else Team(ranks, self._trained())
+        self.team = None if ranks is None else Team(ranks, trained_by(self.optimizer))
 
     def restore(self) -> None:
         """Take up the state that the folder holds, where it holds one; see :class:`Progress`."""
@@ -119,10 +122,11 @@ class Trainer:
         """
         done = self.progress.epoch * self.train.count + self.progress.position * self.train.batch_size
         with (
-            at_work(self.device),
+            at_work(self.device, steady=not self.settings.shard),
             StopSignals(patient=self.team is not None) as signals,
             ProgressBar(self.settings.epochs, self.train.count, done, self.quiet) as bar,
             contextlib.closing(self.course(signals, bar)) as course,
+            lost_peers() if self.settings.shard else contextlib.nullcontext(),
         ):
             batch = next(course, None)
             while batch is not None:
@@ -195,7 +199,7 @@ class Trainer:
     def records(self) -> bool:
         """Whether steps are recorded and replayed, where they can be."""
         recordable = all(getattr(part, "recordable", True) for part in self.module.modules())
-        return self.device.type == "cuda" and self.settings.graph == "auto" and recordable
+        return self.device.type == "cuda" and self.settings.graph == "auto" and recordable and not self.settings.shard
 
     def record_anew(self) -> None:
         """Forget the step that was recorded, where there is one: it reads weights and writes gradients at fixed places."""
@@ -288,14 +292,21 @@ class Trainer:
         self._check_finite(sums)
         self._write(sums)
 
-    def _write_state(self, folder: RunFolder, sums: dict[str, Tensor] | None) -> None:
-        """Write what is new; without ``sums``, which go with a sound state, all but the state to resume from."""
-        if self._better and self.best_state is not None:
-            save_tensors(folder.path / "model.safetensors", self.best_state)
-        if sums is not None:
-            save_checkpoint(
-                folder.checkpoint, self.module, self.optimizer, self.average, sums, self.progress, self.history
-            )
+    def _writing(self, folder: RunFolder, sums: dict[str, Tensor] | None) -> Callable[[], None]:
+        """Return what writes all that is new; without ``sums``, which go with a sound state, not the state to resume from.
+
+        Every process calls this, for each may hold a part of the weights.
+        """
+        best = wholes(self.best_state, to_write=True) if self._better and self.best_state is not None else None
+        own = self.module, self.optimizer, self.average
+        state = None if sums is None else checkpoint_state(*own, sums, self.progress, self.history)
+        return functools.partial(self._write_state, folder, best, state)
+
+    def _write_state(self, folder: RunFolder, best: dict[str, Tensor] | None, state: State | None) -> None:
+        if best is not None:
+            save_tensors(folder.path / "model.safetensors", best)
+        if state is not None:
+            save_checkpoint(folder.checkpoint, state)
         for record in self._unwritten:
             folder.append_metrics(record)
             if self.settings.tensorboard:
@@ -305,7 +316,7 @@ class Trainer:
     def _write(self, sums: dict[str, Tensor]) -> None:
         """Let the leading process write into the folder; that it failed is known to all."""
         if self.folder is not None:
-            write = functools.partial(self._write_state, self.folder, sums)
+            write = self._writing(self.folder, sums)
             write() if self.team is None else self.team.ranks.lead(write)
         self._unwritten, self._better, self._written = [], False, time.monotonic()
 
@@ -319,8 +330,9 @@ class Trainer:
         raise Interrupted(f"training was interrupted in epoch {self.progress.epoch + 1}{saved}", received)
 
     def _check_finite(self, sums: dict[str, Tensor]) -> None:
-        sums_finite = all(bool(torch.isfinite(value)) for value in sums.values())
-        if not sums_finite or not all(bool(torch.isfinite(p).all()) for p in self.module.parameters()):
+        held = *sums.values(), *(local(parameter) for parameter in self.module.parameters())
+        finite = all(bool(torch.isfinite(value).all()) for value in held)
+        if not (finite if self.team is None else self.team.agree(finite)):
             raise self._diverged("the loss or a weight is no longer finite")
 
     def _holds_state(self) -> bool:
@@ -334,7 +346,7 @@ class Trainer:
         if self._holds_state():
             kept = f"the last good state is kept in {self.folder.path}"  # type: ignore[union-attr]
         if self._unwritten and self.folder is not None:
-            self._write_state(self.folder, None)
+            self._writing(self.folder, None)()
         return TrainingDiverged(
             f"training stopped in epoch {self.progress.epoch + 1}, step {self.progress.step}: {what}; {kept}; "
             f"try a lower --learning-rate than {self.settings.learning_rate:g}, or --clip 1"
@@ -362,16 +374,6 @@ class Trainer:
     def _sum_dtype(self) -> torch.dtype:
         return torch.float32 if self.device.type == "mps" else torch.float64
 
-    def _parameter_groups(self) -> list[dict[str, Any]]:
-        choose = getattr(self.objective, "parameter_groups", None)
-        if choose is not None:
-            groups: list[dict[str, Any]] = choose(self.module, self.settings)
-            return groups
-        return [{"params": [parameter for parameter in self.module.parameters() if parameter.requires_grad]}]
-
-    def _trained(self) -> list[Tensor]:
-        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-
     def _shared(self, batch: Batch) -> contextlib.AbstractContextManager[Any]:
         return contextlib.nullcontext() if self.team is None else sharing(self.team.ranks, len(batch))
 
@@ -385,14 +387,4 @@ class Trainer:
         if self.best_state is None and self.folder is not None:
             path = self.folder.path / "model.safetensors"
             self.best_state, _ = load_tensors(path) if self.team is None else self.team.read(path)
-        if self.best_state is not None:
-            self.module.load_state_dict(self.best_state)
-        self.module.eval()
-
-
-def advance(course: Course, terms: Terms) -> Batch | None:
-    """Hand the terms of a step on and return the next batch; ``None`` at the course's end."""
-    try:
-        return course.send(terms)
-    except StopIteration:
-        return None
+        self.module = filled(self._unsharded, wholes(self.best_state or self.module.state_dict())).eval()

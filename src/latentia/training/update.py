@@ -18,6 +18,7 @@ from latentia.training.average import move_average
 from latentia.training.recorded import Recorder, cuda_graph
 from latentia.training.schedule import factor
 from latentia.training.settings import TrainSettings
+from latentia.training.sharding import clip_gradients, step
 
 BRANCHES = 16  # streams among which the updates of a stack are dealt out
 
@@ -65,8 +66,8 @@ class Update:
         """Change the weights by the gradients as they stand; ``numbers`` are those of :meth:`numbers`."""
         self.set_rates(numbers)
         if self.settings.clip:
-            nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip)
-        self.optimizer.step()
+            clip_gradients(self.module.parameters(), self.settings.clip)
+        step(self.optimizer)
         if self.average is not None:
             move_average(self.average, self.module, numbers[-1])
 

@@ -67,7 +67,9 @@ def test_quick_epochs_are_written_down_together(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(trainer_module, "EPOCHS_APART", apart)
     original, written = trainer_module.save_checkpoint, []
     monkeypatch.setattr(
-        trainer_module, "save_checkpoint", lambda *state: (written.append(state[5].epoch), original(*state))
+        trainer_module,
+        "save_checkpoint",
+        lambda path, state: (written.append(state[1]["progress"]["epoch"]), original(path, state)),
     )
     run = small_run(tmp_path, epochs=5, checkpoint_seconds=1e9)
     assert written == ([1, 2, 3, 4, 5] if apart == 0 else [1, 5]), (

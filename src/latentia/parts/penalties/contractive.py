@@ -7,6 +7,7 @@ bias from random projections, E||v^T J||^2 for v ~ N(0, 1) (Hutchinson 1990), or
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ class Contractive(Penalty):
         probes: random projections for each image; 0 computes the norm exactly.
     """
 
+    second_order: ClassVar[bool] = True
     probes: int = 1
 
     def __post_init__(self) -> None:
