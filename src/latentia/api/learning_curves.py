@@ -112,6 +112,7 @@ def learning_curve(
         raise UserError("a learning curve always shows the network from scratch: leave scratch out")
     if split is not None and split not in SPLITS:
         raise unknown("split to judge by", split, SPLITS)
+    asked.settings.check_shares()
     location = data if data is not None else source.description["data"]["location"]
     if location is None:
         raise UserError(f"{source.path} was trained on images in memory: say which images to learn from")

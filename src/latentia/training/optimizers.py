@@ -82,7 +82,9 @@ def _can_fuse(groups: list[dict[str, Any]]) -> bool:
 
 
 def _option(value: str, default: Any, where: str) -> Any:
-    if isinstance(default, bool):
+    if isinstance(default, bool) or (
+        default is None and value.lower() in ("true", "false")
+    ):  # such as fused, or foreach
         return fit(value, bool, where)
     if isinstance(default, tuple):
         return fit(value, tuple[float, ...], where)

@@ -86,6 +86,13 @@ def test_every_optimizer_takes_a_step(name: str) -> None:
     assert not torch.equal(before, layer.weight)
 
 
+def test_options_of_an_optimizer_that_are_left_to_pytorch_can_be_said() -> None:
+    groups = [{"params": list(nn.Linear(3, 2).parameters())}]
+    plain = build_optimizer("sgd:fused=false,foreach=true,momentum=0.5", groups, 0.1)
+    assert (plain.defaults["fused"], plain.defaults["foreach"], plain.defaults["momentum"]) == (False, True, 0.5)
+    assert build_optimizer("sgd", groups, 0.1).defaults["fused"] is True
+
+
 def test_wrong_settings_get_a_sentence(tmp_path: Path) -> None:
     for options, sentence in [
         ({"optimizer": "adamm"}, "did you mean 'adam'"),
