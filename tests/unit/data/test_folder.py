@@ -15,6 +15,7 @@ from latentia.core.errors import StorageError, UserError
 from latentia.data.cache import stamp
 from latentia.data.decode import decode
 from latentia.data.restore import restore, save_images
+from latentia.data.sources.folder import _natural
 
 RANDOM = np.random.default_rng(0)
 
@@ -133,6 +134,24 @@ def test_broken_files_are_named_skipped_and_counted(image_folder: Path) -> None:
 
 def test_names_are_in_natural_order(image_folder: Path) -> None:
     assert load(image_folder).names == [f"image{number}.png" for number in range(12)]
+
+
+def test_numbers_in_names_count_whatever_stands_around_them() -> None:
+    wanted = [
+        "1.png",
+        "01a.png",
+        "1\u00b2.png",
+        "2.png",
+        "10.png",
+        "a.png",
+        "A1b2.png",
+        "a1b10.png",
+        "a9/x.png",
+        "a10/x.png",
+        "b.png",
+    ]
+    assert sorted(reversed(wanted), key=_natural) == wanted
+    assert sorted(["7.png", "007.png", "\u0667.png"], key=_natural) == ["007.png", "7.png", "\u0667.png"]
 
 
 def test_a_file_under_two_names_stays_in_one_split(image_folder: Path) -> None:

@@ -184,9 +184,16 @@ def _list(place: Path) -> list[str]:
     return names
 
 
-def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+def _natural(name: str) -> tuple[str, str]:
+    """Return what to sort by, so that ``9`` comes before ``10``, and numbers before letters.
+
+    One text, which is compared far faster than a list: each number is marked, and has its length before it.
+    """
     pieces = NUMBERS.split(name.lower())
-    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces if piece], name
+    for place in range(1, len(pieces), 2):
+        digits = pieces[place].lstrip("0") if pieces[place].isascii() else str(int(pieces[place]))
+        pieces[place] = f"\0{chr(len(digits))}{digits}"
+    return "".join(pieces), name
 
 
 def _known(index: Path) -> dict[str, list[Any]]:
