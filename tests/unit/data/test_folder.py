@@ -137,8 +137,20 @@ def test_names_are_in_natural_order(image_folder: Path) -> None:
 
 
 def test_numbers_in_names_count_whatever_stands_around_them() -> None:
-    wanted = "1.png 01a.png 1\u00b2.png 2.png 10.png A1b2.png a1b10.png a9/x.png a10/x.png a.png b.png".split()
-    assert sorted(wanted[::-1], key=_natural) == wanted
+    wanted = [
+        "1.png",
+        "01a.png",
+        "1².png",
+        "2.png",
+        "10.png",
+        "A1b2.png",
+        "a1b10.png",
+        "a9/x.png",
+        "a10/x.png",
+        "a.png",
+        "b.png",
+    ]
+    assert sorted(set(wanted), key=_natural) == wanted
     assert sorted(["7.png", "007.png", "\u0667.png"], key=_natural) == ["007.png", "7.png", "\u0667.png"]
 
 
