@@ -53,11 +53,11 @@ def computing_with(threads: int) -> Iterator[None]:
 
 
 def threads_of(folder: RunFolder, trainer: Trainer) -> int:
-    """Return the threads of a run: those that it began with, where there are so many here, else the fastest; 0: as it is."""
+    """Return the threads of a run: those that it began with, where it may take so many, else the fastest; 0: as it is."""
     if trainer.team is not None:
         return 0
     before = folder.describe().get("threads")
-    if isinstance(before, int) and 0 < before <= cores():
+    if isinstance(before, int) and 0 < before <= min(cores(), torch.get_num_threads()):
         return before
     found = fastest_threads(trainer)
     if trainer.device.type == "cpu":
