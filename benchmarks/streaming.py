@@ -29,7 +29,7 @@ from latentia.data.stream import ImageStream
 from latentia.data.stream_batches import Order, StreamBatches
 from latentia.model import Autoencoder
 from latentia.presets import design
-from latentia.training.checkpoint import Progress, save_checkpoint
+from latentia.training.checkpoint import Progress, checkpoint_state, save_checkpoint
 from latentia.training.optimizers import build_optimizer
 
 ROUNDS, PICTURES = 3, 600
@@ -81,7 +81,7 @@ def checkpoint(folder: Path, preset: str, shape: tuple[int, int, int]) -> dict[s
     seconds = []
     for _ in range(5):
         started = time.perf_counter()
-        save_checkpoint(folder / "checkpoint.safetensors", model, optimizer, None, {}, Progress(), [])
+        save_checkpoint(folder / "checkpoint.safetensors", checkpoint_state(model, optimizer, None, {}, Progress(), []))
         seconds.append(time.perf_counter() - started)
     size = (folder / "checkpoint.safetensors").stat().st_size
     parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -95,6 +95,8 @@ def _is_plain(layer: Conv2d | ConvTranspose2d, images: Tensor) -> bool:
 
 
 def _is_small(layer: Conv2d | ConvTranspose2d, *maps: tuple[int, int]) -> bool:
+    if torch.compiler.is_compiling():  # which would trace the making of the constant matrix
+        return False
     return layer.in_channels * layer.out_channels * math.prod(side for size in maps for side in size) <= SMALL
 
 

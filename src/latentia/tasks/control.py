@@ -25,6 +25,7 @@ from latentia.tasks.predict import LABELS, Judgement, Prediction
 from latentia.training.run import DataChoice
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import FineTuneSettings
+from latentia.training.sharding import gone_on_with
 from latentia.training.storage import load_classifier
 
 WANTED, OF = "control", "control_of"  # entries of run.json: that there is to be one, and whose it is
@@ -144,7 +145,7 @@ def train_control(
         images,
         own_labels(path / LABELS, images, tuple(described["classes"])),
         how.control,
-        FineTuneSettings.from_fields(described["settings"], owner="settings"),
+        gone_on_with(FineTuneSettings.from_fields(described["settings"], owner="settings")),
         path.parent,
         choice=DataChoice.of(data),
         origin=described["origin"]["from"],

@@ -36,7 +36,7 @@ from latentia.training.learned import keep_learned
 from latentia.training.run import DataChoice, check_same_images, describe_data, describe_processes, fit_in_folder
 from latentia.training.run_folder import RunFolder
 from latentia.training.settings import FineTuneSettings, settings_json
-from latentia.training.sharding import gone_on_with
+from latentia.training.sharding import check_sharable, gone_on_with
 from latentia.training.storage import load_classifier, model_description, save_model
 from latentia.training.trainer import Trainer
 
@@ -82,6 +82,8 @@ def start_finetune(
     model = classifier_from(source, labels.classes, how, head, settings.seed)
     settings = with_epochs(settings, shown, how)
     device = resolve_device(settings.device)
+    if settings.shard:
+        check_sharable(None, settings)
     check_same_images(shown)
     description = {
         "kind": "classifier",
@@ -176,7 +178,8 @@ def finetune_in_memory(
         return model.cpu().eval(), fit_temperature(probe.logits, probe.numbers), history
     trainer = make_trainer(model, shown, labels, how, settings, device, quiet)
     history = trainer.fit()
-    return model.cpu().eval(), _temperature(model, shown, how, settings.seed), history
+    found: Any = trainer.module
+    return found.cpu().eval(), _temperature(found, shown, how, settings.seed), history
 
 
 def classifier_from(
@@ -202,7 +205,8 @@ def make_trainer(
 ) -> Trainer:
     """Return the trainer of a classifier; ``images`` carry ``labels`` and no others, ``ranks`` share them."""
     unlabelled = _learns_from_unlabelled(images, how)
-    model.to(device)
+    if not settings.shard:  # else no more than a layer at a time
+        model.to(device)
     place = launch() if ranks is not None else ALONE
     if not unlabelled:
         known = _labelled(images, labels)

@@ -13,6 +13,10 @@ from latentia.core.errors import UserError
 from latentia.training.sharding import as_in, part_of, wholes
 from latentia.training.storage import load_state, load_tensors, save_tensors
 
+WAYS = (
+    "fused",
+    "foreach",
+)  # in which an optimiser computes: of this training's device and processes, not of the one before
 State = tuple[dict[str, Tensor], dict[str, Any]]  # tensors and JSON values, as they stand in the file
 
 
@@ -99,6 +103,8 @@ def load_checkpoint(
     for name, tensor in _under("optimizer.", tensors).items():
         index, _, key = name.partition(".")
         states.setdefault(int(index), {})[key] = part_of(tensor, parameters[int(index)])
+    for saved, group in zip(groups, optimizer.param_groups, strict=False):
+        saved.update({name: group[name] for name in WAYS if name in group})
     optimizer.load_state_dict({"state": states, "param_groups": groups})
     own = module.state_dict()
     average = {name: tensor.to(device) for name, tensor in as_in(_under("average.", tensors), own).items()}

@@ -53,11 +53,12 @@ def build_optimizer(text: str, groups: Iterable[dict[str, Any]], learning_rate: 
             raise UserError(f"the optimizer {name!r} has no option {key!r} (its options: {usable})")
         arguments[key] = _option(value, signature[key].default, f"{name}.{key}")
     groups = list(groups)
-    if "fused" in signature and "fused" not in arguments and _can_fuse(groups):
+    otherwise = any(arguments.get(name) for name in ("foreach", "differentiable"))
+    if "fused" in signature and "fused" not in arguments and not otherwise and _can_fuse(groups):
         arguments["fused"] = True
     try:
         return cls(groups, **arguments)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise UserError(f"the optimizer {text!r} cannot be made: {str(error).rstrip('.')}") from None
 
 

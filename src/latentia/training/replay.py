@@ -26,6 +26,7 @@ def replay_command(described: Mapping[str, Any]) -> str | None:
     options += [("--weight", f"{name}={weight}") for name, weight in objective["weights"].items()]
     options.append(("--target", objective["target"]))
     settings = {name: value for name, value in described["settings"].items() if value is not False}
+    settings.pop("shard", None)  # one process has all of a model, and comes to the same
     options += [
         ("--" + name.replace("_", "-"), "" if value is True else str(value)) for name, value in settings.items()
     ]

@@ -18,35 +18,26 @@ from torch import Tensor, nn
 
 from latentia.core.errors import UserError
 from latentia.core.launch import launch
+from latentia.core.spec import parse
 from latentia.training.settings import TrainSettings
 
 Settings = TypeVar("Settings", bound=TrainSettings)
+WHOLE = ("muon", "rprop", "adafactor")  # optimisers that PyTorch does not run on parts, or that are others on parts
 LARGE = 1 << 18  # weights from which on a layer is gathered by itself, and not with the rest of its network
 
 
 def shard(module: nn.Module, objective: Any, settings: TrainSettings, device: torch.device) -> None:
     """Let each process keep its share of the weights of ``module``, on ``device``; all hold the same weights before.
 
-    Raises:
-        UserError: there is one process, PyTorch is too old, the module does not say which parts are only ever called, or it
-            is to be trained in a way that needs whole layers.
-    """
-    settings.check_shares()
-    if settings.compile:
-        raise UserError("networks that are shared out are not compiled: leave --shard or --compile out")
-    if settings.optimizer.partition(":")[0].lower() == "muon":
-        raise UserError("muon looks at whole layers: with --shard choose another --optimizer, such as adam")
-    for penalty in getattr(objective, "penalties", ()):
-        if penalty.second_order:
-            raise UserError(
-                f"the penalty {penalty.name!r} differentiates the network within a step, which one that is shared out does not "
-                "allow: leave --shard or the penalty out"
-            )
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import FSDPModule, fully_shard
+    The module may lie in main memory: then no more than a layer at a time is whole on ``device``.
 
-    if not hasattr(FSDPModule, "set_force_sum_reduction_for_comms"):
-        raise UserError(f"--shard needs a newer PyTorch than {torch.__version__}")
+    Raises:
+        UserError: see :func:`check_sharable`; or the module does not say which parts are only ever called.
+    """
+    check_sharable(objective, settings)
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
     networks: tuple[nn.Module, ...] = getattr(module, "sharable", ())
     if not networks:
         raise UserError(f"--shard does not know which parts of a {type(module).__name__} can be shared out")
@@ -55,11 +46,45 @@ def shard(module: nn.Module, objective: Any, settings: TrainSettings, device: to
     mesh = init_device_mesh(device.type, (launch().size,))
     for network in networks:
         large = [layer for layer in network.modules() if _own_weights(layer) >= LARGE and layer is not network]
-        for layer in [*large, network]:
+        for layer in [*reversed(large), network]:  # the inner ones first
             if any(True for _ in layer.parameters()):
                 shared: Any = fully_shard(layer, mesh=mesh, reshard_after_forward=True)
                 shared.set_gradient_divide_factor(1.0)  # each process's loss is its part of the mean over all images
                 shared.set_force_sum_reduction_for_comms(True)  # gloo knows no other reduction
+    for part in module.modules():
+        for name, buffer in part.named_buffers(recurse=False):
+            part._buffers[name] = buffer.to(device)
+        for parameter in part.parameters(recurse=False):
+            if not is_sharded(parameter):
+                parameter.data = parameter.data.to(device)
+
+
+def check_sharable(objective: Any, settings: TrainSettings) -> None:
+    """Raise a :class:`UserError` where such a training cannot share its model out, before anything is made.
+
+    There is one process, PyTorch is too old, or something looks at whole layers.
+    """
+    settings.check_shares()
+    if settings.compile:
+        raise UserError("networks that are shared out are not compiled: leave --shard or --compile out")
+    name, options = parse(settings.optimizer or "adam")
+    if name.lower() in WHOLE:
+        raise UserError(f"{name} looks at whole layers: with --shard choose another --optimizer, such as adam")
+    if options.get("fused", "").lower() == "true" and not name.lower().startswith("adam"):
+        raise UserError(f"{name} is not fused where a model is shared out: leave --shard or fused=true out")
+    for penalty in getattr(objective, "penalties", ()):
+        if penalty.second_order:
+            raise UserError(
+                f"the penalty {penalty.name!r} differentiates the network within a step, which one that is shared out does not "
+                "allow: leave --shard or the penalty out"
+            )
+    from torch.distributed.fsdp import FSDPModule, _common_utils
+
+    # the second: outputs that are dataclasses, such as codes, are followed
+    if not hasattr(FSDPModule, "set_force_sum_reduction_for_comms") or not hasattr(
+        _common_utils, "collect_grad_tensors"
+    ):
+        raise UserError(f"--shard needs a newer PyTorch than {torch.__version__}")
 
 
 def emptied(module: nn.Module) -> nn.Module:
@@ -84,11 +109,13 @@ def is_sharded(tensor: Tensor) -> bool:
     return hasattr(tensor, "full_tensor")
 
 
-@torch.no_grad()
 def local(tensor: Tensor) -> Tensor:
     """Return the part of ``tensor`` that this process holds: all of it, where it is not shared out."""
     held: Any = tensor
-    return held.to_local() if is_sharded(tensor) else tensor
+    if not is_sharded(tensor):
+        return tensor
+    with torch.no_grad():
+        return held.to_local()
 
 
 @torch.no_grad()

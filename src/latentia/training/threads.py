@@ -12,6 +12,7 @@ import copy
 import json
 import math
 import platform
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from torch import nn
 
 from latentia.core.atomic import write_json
 from latentia.core.cores import cores
-from latentia.core.errors import StorageError
+from latentia.core.errors import Interrupted, StorageError
 from latentia.core.noise import Noise
 from latentia.data.batches import Batch
 from latentia.data.cache import entry_key
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from latentia.training.trainer import Trainer
 
 WORSE = 1.5  # times the shortest step so far: fewer threads than those that take longer are not tried
+TOO_LONG = (
+    2.0  # seconds of a step, even with all threads, from which on fewer are not tried: nobody is to wait for that
+)
 LONG = 0.2  # seconds of a step from which on it is not measured again
 TURNS = 5  # of each number of threads, in turn, so that a noisy moment hits all alike
 ALIKE = 1.05  # times the shortest step: the fewest threads that stay below it are taken
@@ -54,14 +58,18 @@ def computing_with(threads: int) -> Iterator[None]:
 
 def threads_of(folder: RunFolder, trainer: Trainer) -> int:
     """Return the threads of a run: those that it began with, where it may take so many, else the fastest; 0: as it is."""
-    if trainer.team is not None:
+    if trainer.team is not None or trainer.device.type != "cpu" or trainer.progress.finished:
         return 0
     before = folder.describe().get("threads")
     if isinstance(before, int) and 0 < before <= min(cores(), torch.get_num_threads()):
         return before
-    found = fastest_threads(trainer)
-    if trainer.device.type == "cpu":
-        folder.update(threads=found)
+    if before is None and trainer.progress.step:
+        return 0  # a run of an earlier version took all
+    try:
+        found = fastest_threads(trainer)
+    except KeyboardInterrupt:
+        raise Interrupted(f"training was interrupted before its first step: {folder.resuming}", signal.SIGINT) from None
+    folder.update(threads=found)
     return found
 
 
@@ -75,16 +83,20 @@ def fastest_threads(trainer: Trainer) -> int:
     streams = isinstance(trainer.train, StreamBatches)
     if most == 1 or trainer.device.type != "cpu" or trainer.team is not None or streams:
         return most
-    path, key = cache_folder() / "threads.json", _key(trainer, most)
-    known = _known(path)
-    if key in known:
-        return int(known[key]["threads"])
-    seconds = _measured(trainer, _numbers(most))
+    path, key = _path(), _key(trainer, most)
+    if (known := _known(path).get(key)) is not None:
+        return known
+    try:
+        seconds = _measured(trainer, _numbers(most))
+    except Exception:  # a part that cannot be copied, too little memory for two networks: training itself will tell
+        return most
     found = fewest_of_the_fastest(seconds)
-    known[key] = {"threads": found, "milliseconds": {str(count): round(1000 * s, 3) for count, s in seconds.items()}}
+    others = _known(path)  # anew, for measuring took a while
+    if key in others or path is None:
+        return others.get(key, found)
     with contextlib.suppress(StorageError, OSError):  # it is measured again next time
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, dict(list(known.items())[-KEPT:]))
+        write_json(path, dict([*others.items(), (key, found)][-KEPT:]))
     return found
 
 
@@ -112,6 +124,8 @@ def _measured(trainer: Trainer, numbers: Sequence[int]) -> dict[int, float]:
     with at_work(trainer.device):
         for count in sorted(numbers, reverse=True):
             take(count)
+            if found[count] > TOO_LONG:
+                break
             del found[count]  # the first pass prepares what the others find ready
             take(count)
             if found[count] > WORSE * min(found.values()):
@@ -135,10 +149,19 @@ def _seconds(trainer: Trainer, module: nn.Module, batch: Batch) -> float:
 def _key(trainer: Trainer, most: int) -> str:
     """Return a hash of what decides how long a step takes: the machine, the network, the batch."""
     shapes = [[name, list(value.shape)] for name, value in trainer.module.state_dict().items()]
-    images = trainer.train.images
-    objective = getattr(trainer.objective, "to_json", lambda: type(trainer.objective).__name__)()
-    machine = [_processor(), cores(), most, torch.__version__]
-    return entry_key([machine, shapes, list(images.pixels.shape[1:]), trainer.train.batch_size, objective])
+    trained = [parameter.requires_grad for parameter in trainer.module.parameters()]
+    images, settings = trainer.train.images, trainer.settings
+    batch = [min(trainer.train.batch_size, trainer.train.count), *images.pixels.shape[1:]]
+    how = getattr(trainer.objective, "how", None)
+    objective = type(trainer.objective).__name__, how.fields() if how else getattr(trainer.objective, "to_json", dict)()
+    machine = [_processor(), cores(), most, torch.__version__, settings.precision, settings.compile]
+    return entry_key([machine, shapes, trained, batch, objective])
+
+
+def _path() -> Path | None:
+    with contextlib.suppress(RuntimeError):  # a process without a home
+        return cache_folder() / "threads.json"
+    return None
 
 
 def _processor() -> str:
@@ -149,11 +172,11 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _known(path: Path) -> dict[str, Any]:
+def _known(path: Path | None) -> dict[str, int]:
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known: Any = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
     except (OSError, ValueError):
         return {}
     if not isinstance(known, dict):
         return {}
-    return {key: value for key, value in known.items() if isinstance(value, dict) and "threads" in value}
+    return {key: value for key, value in known.items() if isinstance(value, int) and value > 0}

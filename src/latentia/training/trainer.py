@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentia.core.errors import Interrupted, TrainingDiverged
+from latentia.core.errors import Interrupted, TrainingDiverged, UserError
 from latentia.core.noise import Noise, derive
 from latentia.core.ranks import Ranks, lost_peers, sharing
 from latentia.core.share import Share
@@ -68,10 +68,15 @@ class Trainer:
         quiet: bool = False,
         ranks: Ranks | None = None,
     ) -> None:
-        self.module, self.objective, self._unsharded = module.to(device), objective, module
+        self.objective, self._unsharded = objective, module
+        self.module = module if settings.shard else module.to(device)
         if ranks is not None:
             ranks.spread(self.module)  # first of all, so that averages begin at these weights, too
         if settings.shard:
+            if ranks is None:
+                raise UserError(
+                    "a model is shared out by train and finetune alone, started with torchrun: leave --shard out"
+                )
             self._unsharded = emptied(self.module)
             shard(self.module, objective, settings, device)
         self.train, self.validation = train, validation
@@ -388,3 +393,5 @@ class Trainer:
             path = self.folder.path / "model.safetensors"
             self.best_state, _ = load_tensors(path) if self.team is None else self.team.read(path)
         self.module = filled(self._unsharded, wholes(self.best_state or self.module.state_dict())).eval()
+        if self.settings.shard:
+            self.module.cpu()  # where the whole was gathered

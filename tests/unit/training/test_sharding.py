@@ -35,6 +35,8 @@ def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
             {"optimizer": "muon:momentum=0.9"},
             "muon looks at whole layers: with --shard choose another --optimizer",
         ),
+        ("cae", {"optimizer": "adafactor"}, "adafactor looks at whole layers"),
+        ("cae", {"optimizer": "sgd:fused=true"}, "sgd is not fused where a model is shared out"),
         ("cae", {"optimizer": "adam", "compile": True}, "are not compiled: leave --shard or --compile out"),
         ("contractive", {"optimizer": "adam"}, "the penalty 'contractive' differentiates the network within a step"),
     ],

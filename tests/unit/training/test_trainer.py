@@ -91,6 +91,9 @@ def test_options_of_an_optimizer_that_are_left_to_pytorch_can_be_said() -> None:
     plain = build_optimizer("sgd:fused=false,foreach=true,momentum=0.5", groups, 0.1)
     assert (plain.defaults["fused"], plain.defaults["foreach"], plain.defaults["momentum"]) == (False, True, 0.5)
     assert build_optimizer("sgd", groups, 0.1).defaults["fused"] is True
+    assert build_optimizer("adam:foreach=true", groups, 0.1).defaults["foreach"] is True
+    with pytest.raises(UserError, match="cannot be made: `fused` and `foreach` cannot be `True` together"):
+        build_optimizer("adam:foreach=true,fused=true", groups, 0.1)
 
 
 def test_wrong_settings_get_a_sentence(tmp_path: Path) -> None:

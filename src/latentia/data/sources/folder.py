@@ -191,7 +191,8 @@ def _natural(name: str) -> tuple[str, str]:
     """
     pieces = NUMBERS.split(name.lower())
     for place in range(1, len(pieces), 2):
-        digits = pieces[place].lstrip("0") if pieces[place].isascii() else str(int(pieces[place]))
+        plain = pieces[place] if pieces[place].isascii() else str(int(pieces[place]))
+        digits = plain.lstrip("0")
         pieces[place] = f"\0{chr(len(digits))}{digits}"
     return "".join(pieces), name
 
