@@ -4,8 +4,8 @@ Settings: an autoencoder (`cae` by default) is trained on the training split wit
 ten times (Rasmus et al. 2015, section 4.1) and given to every row alike. Nothing but these labels is read before the test:
 there is no early stopping, and the temperature needs none. Rows: the default of `latentia finetune`, the same without
 augmentation, both networks from scratch, logistic regression and an SVM on raw pixels and on PCA, a probe on frozen codes.
-Goals, not results: 100 labels 1.5 %, 1,000 labels 1.0 %, all 0.5 %. What was measured stands in
-recipes/results/few_labels.json.
+Goals, not results: 100 labels 1.5 %, 1,000 labels 1.0 %, all 0.5 %. What was measured stands in docs/figures.md, with the
+files in recipes/results that begin with few_labels.
 
     python recipes/few_labels.py                                    MNIST, hours on a CPU; stopped, it goes on
     python recipes/few_labels.py --stack --jobs 4                   one GPU, minutes: all draws of a row are trained as one
