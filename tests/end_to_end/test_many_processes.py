@@ -170,9 +170,10 @@ def said(errors: str, text: str) -> list[str]:
     return [line for line in errors.splitlines() if line.startswith("latentia: ") and text in line]
 
 
-def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [[], ["--ema", "0.9", "--shard"]], ids=["whole", "shared out"])
+def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path: Path, more: list[str]) -> None:
     """Two processes, one of them killed; resumed by three, interrupted; resumed by one: the curve is that of one alone."""
-    words = ["digits", *OPTIONS, "--epochs", "12", "--runs", tmp_path / "cut"]
+    words = ["digits", *OPTIONS, *more, "--epochs", "12", "--runs", tmp_path / "cut"]
     process = start(2, *command(*words))
     state = wait_for(lambda: next(tmp_path.glob("cut/*/last/checkpoint.safetensors"), None), process)
     (folder,) = (tmp_path / "cut").iterdir()
@@ -196,39 +197,11 @@ def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
 
     train(resume=folder, quiet=True, figures=False)
-    options = {"encoder.widths": "8,16", "batch_size": 100, "epochs": 12}
+    options = {"encoder.widths": "8,16", "batch_size": 100, "epochs": 12, "ema": 0.9 if more else 0.0}
     whole = train("digits", options=options, runs=tmp_path / "whole", quiet=True, figures=False)
     np.testing.assert_allclose(losses(folder), losses(whole.path), rtol=1e-3)
     assert len(losses(folder)) == 12
     assert not list(folder.rglob("*.tmp-*"))
-
-
-def test_a_model_that_is_shared_out_survives_too(start: Start, tmp_path: Path) -> None:
-    """Two processes with a half each, one killed; gone on with by three, interrupted; by one: the curve is that of one alone."""
-    words = ["digits", *OPTIONS, "--epochs", "12", "--ema", "0.9", "--shard", "--runs", tmp_path / "cut"]
-    process = start(2, *command(*words))
-    state = wait_for(lambda: next(tmp_path.glob("cut/*/last/checkpoint.safetensors"), None), process)
-    (folder,) = (tmp_path / "cut").iterdir()
-    os.kill(workers(process)[1], signal.SIGKILL)
-    _, errors = finished(process)
-    (line,) = said(errors, "")
-    assert (
-        "another process of this training has ended" in line and f"go on with latentia train --resume {folder}" in line
-    )
-
-    before = state.stat().st_mtime
-    process = start(3, *command("--resume", folder, "--no-figures"))
-    wait_for(lambda: state.stat().st_mtime > before, process)
-    process.send_signal(signal.SIGTERM)
-    _, errors = finished(process)
-    (line,) = said(errors, "")
-    assert "its state saved: go on with latentia train --resume" in line
-
-    train(resume=folder, quiet=True, figures=False)
-    options = {"encoder.widths": "8,16", "batch_size": 100, "epochs": 12, "ema": 0.9}
-    whole = train("digits", options=options, runs=tmp_path / "whole", quiet=True, figures=False)
-    np.testing.assert_allclose(losses(folder), losses(whole.path), rtol=1e-3)
-    assert len(losses(folder)) == 12
 
 
 def test_a_model_is_shared_out_among_several_alone(tmp_path: Path) -> None:

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from latentia.core.errors import UserError
+from latentia.training.optimizers import trained_by
 from latentia.training.sharding import as_in, part_of, wholes
 from latentia.training.storage import load_state, load_tensors, save_tensors
 
-WAYS = (
-    "fused",
-    "foreach",
-)  # in which an optimiser computes: of this training's device and processes, not of the one before
+# in which an optimiser computes: those of this training's device and processes, not of the one before
+WAYS = ("fused", "foreach")
 State = tuple[dict[str, Tensor], dict[str, Any]]  # tensors and JSON values, as they stand in the file
 
 
@@ -99,7 +98,7 @@ def load_checkpoint(
         raise UserError(f"{path} is not a checkpoint of this version: {error!r}") from None
     load_state(module, _under("module.", tensors), path)
     states: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in plain.items()}
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    parameters = trained_by(optimizer)
     for name, tensor in _under("optimizer.", tensors).items():
         index, _, key = name.partition(".")
         states.setdefault(int(index), {})[key] = part_of(tensor, parameters[int(index)])

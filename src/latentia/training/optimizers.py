@@ -76,6 +76,22 @@ def trained_by(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
+def step(optimizer: torch.optim.Optimizer) -> None:
+    """Let the optimiser take a step: with what is shared out and what is not one after the other, for it takes no mixture."""
+    trained = trained_by(optimizer)
+    shared, plain = [p for p in trained if is_sharded(p)], [p for p in trained if not is_sharded(p)]
+    if not shared:
+        optimizer.step()
+        return
+    for others in (plain, shared):  # a parameter without a gradient is passed over
+        gradients = [parameter.grad for parameter in others]
+        for parameter in others:
+            parameter.grad = None
+        optimizer.step()
+        for parameter, gradient in zip(others, gradients, strict=True):
+            parameter.grad = gradient
+
+
 def _can_fuse(groups: list[dict[str, Any]]) -> bool:
     parameters = [parameter for group in groups for parameter in group["params"]]
     kinds = all(parameter.device.type in ("cpu", "cuda") and parameter.is_floating_point() for parameter in parameters)

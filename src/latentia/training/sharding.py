@@ -171,21 +171,5 @@ def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> None:
     torch._foreach_mul_(gradients, (largest / (squares.sqrt() + 1e-6)).clamp(max=1.0))  # as PyTorch scales them
 
 
-def step(optimizer: torch.optim.Optimizer) -> None:
-    """Let the optimiser take a step: with what is shared out and what is not one after the other, for it takes no mixture."""
-    trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    shared, plain = [p for p in trained if is_sharded(p)], [p for p in trained if not is_sharded(p)]
-    if not shared:
-        optimizer.step()
-        return
-    for others in (plain, shared):  # a parameter without a gradient is passed over
-        gradients = [parameter.grad for parameter in others]
-        for parameter in others:
-            parameter.grad = None
-        optimizer.step()
-        for parameter, gradient in zip(others, gradients, strict=True):
-            parameter.grad = gradient
-
-
 def _own_weights(layer: nn.Module) -> int:
     return sum(parameter.numel() for parameter in layer.parameters(recurse=False))

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from latentia.core.share import Share
 from latentia.training.average import move_average
+from latentia.training.optimizers import step
 from latentia.training.recorded import Recorder, cuda_graph
 from latentia.training.schedule import factor
 from latentia.training.settings import TrainSettings
-from latentia.training.sharding import clip_gradients, step
+from latentia.training.sharding import clip_gradients
 
 BRANCHES = 16  # streams among which the updates of a stack are dealt out
 

@@ -14,8 +14,9 @@ from latentia.data.imageset import PixelFormat
 from latentia.presets import design
 from latentia.training import settings as settings_module
 from latentia.training import sharding
+from latentia.training.optimizers import step
 from latentia.training.settings import TrainSettings
-from latentia.training.sharding import clip_gradients, emptied, filled, gone_on_with, shard, step, wholes
+from latentia.training.sharding import clip_gradients, emptied, filled, gone_on_with, shard, wholes
 
 FORMAT = PixelFormat(1, 8, 8, "uint8", 0.0, 255.0)
 
