@@ -205,7 +205,7 @@ def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path
 
 
 def test_a_model_is_shared_out_among_several_alone(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="start several with torchrun, or leave it out"):
+    with pytest.raises(UserError, match="start latentia train or finetune with torchrun, or leave it out"):
         train("digits", runs=tmp_path, quiet=True, figures=False, epochs=1, shard=True)
     assert not list(tmp_path.iterdir())
 

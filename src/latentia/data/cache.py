@@ -22,12 +22,6 @@ def entry_key(content: Any) -> str:
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def stamp(path: str | Path) -> str:
-    """Return what changes when a file does: its size, its time and its place on the disk."""
-    status = os.stat(path)  # noqa: PTH116  (a Path for each of many files takes longer than the question)
-    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
-
-
 def read_entry(folder: Path, key: str) -> tuple[npt.NDArray[Any], dict[str, Any]] | None:
     """Return the memory-mapped pixels and the index of an entry, or ``None`` where there is no whole one."""
     try:

@@ -2,123 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import io
-import warnings
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from latentia.data.cache import stamp
+from latentia.data.looking import LAYOUTS, layout_of
 
-# mode: (channels, is 16-bit, is float)
 LARGEST = 128  # the side that images of mixed sizes are brought down to unless a size is given
-LAYOUTS = {
-    "L": (1, False, False),
-    "LA": (2, False, False),
-    "RGB": (3, False, False),
-    "RGBA": (4, False, False),
-    "I;16": (1, True, False),
-    "F": (1, False, True),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Header:
-    """What is known of a file before its pixels are brought to a common layout.
-
-    Attributes:
-        digest: the hash of its bytes.
-        mode: the original Pillow mode; ``layout``: the one of :data:`LAYOUTS` that holds it without loss.
-        height, width: in pixels, after the orientation of its EXIF data has been applied.
-        problem: why it cannot be used, or an empty string.
-        pages: how many pages it has; the first is used.
-    """
-
-    digest: str = ""
-    mode: str = ""
-    layout: str = ""
-    height: int = 0
-    width: int = 0
-    problem: str = ""
-    pages: int = 1
-
-
-def digest_of(path: str) -> str:
-    """Return the hash of a file's bytes."""
-    return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
-
-
-def look(path: str, most: int) -> tuple[str, Header, npt.NDArray[Any] | None]:
-    """Return what tells whether a file has changed, its header, and its pixels where these take at most ``most`` bytes.
-
-    The pixels are ``[C, H, W]`` in the file's own layout and size. Every problem becomes a text, none is raised; a file that
-    could not be read has no stamp, so that it is looked at again.
-    """
-    try:
-        mark = stamp(path)
-        with open(path, "rb") as file:  # noqa: PTH123  (a Path for each of many files takes longer)
-            content = file.read()
-    except OSError as error:
-        return "", Header(problem=_reason(error)), None
-    return mark, *_examine(content, most)
-
-
-def probe_bytes(content: bytes) -> Header:
-    """Return the header of an image file's content; every problem becomes a text, none is raised."""
-    return _examine(content, 0)[0]
-
-
-def _examine(content: bytes, most: int) -> tuple[Header, npt.NDArray[Any] | None]:
-    try:
-        if not content:
-            return Header(problem="is empty"), None
-        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as image:
-                image.load()
-                pages = getattr(image, "n_frames", 1)
-                mode, layout = image.mode, layout_of(image)
-                ImageOps.exif_transpose(image, in_place=True)
-                header = Header(digest, mode, layout, image.height, image.width, "", pages)
-                size = LAYOUTS[layout][0] * image.height * image.width * np.dtype(dtype_of(layout)).itemsize
-                return header, _pixels(image, layout) if size <= most else None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return Header(problem="has too many pixels to be decoded safely"), None
-    except MemoryError:
-        return Header(problem="needs more memory than there is"), None
-    except Exception as error:  # Pillow's plugins raise nearly anything on a broken file
-        return Header(problem=_reason(error)), None
-
-
-def layout_of(image: Image.Image) -> str:
-    """Return the layout that holds the image without loss."""
-    mode = image.mode
-    if mode in LAYOUTS:
-        return mode
-    if mode == "1":
-        return "L"
-    if mode == "P":
-        return "RGBA" if "transparency" in image.info else "RGB"
-    if mode in ("PA", "La", "RGBa"):
-        return "LA" if mode == "La" else "RGBA"
-    if mode.startswith("I;16"):
-        return "I;16"
-    if mode == "I":
-        low, high = image.getextrema()
-        return "I;16" if float(low) >= 0 and float(high) <= 65535 else "F"  # type: ignore[arg-type]
-    return "RGB"
-
-
-def dtype_of(layout: str) -> str:
-    """Return the dtype of the pixels in one of :data:`LAYOUTS`."""
-    _, deep, real = LAYOUTS[layout]
-    return "uint16" if deep else "float32" if real else "uint8"
 
 
 def common_layout(layouts: set[str]) -> str:
@@ -158,8 +50,13 @@ def decode(path: str | IO[bytes], layout: str, size: tuple[int, int] | None, pol
     """
     with Image.open(path) as opened:
         ImageOps.exif_transpose(opened, in_place=True)
-        pixels = _pixels(opened, layout)
+        pixels = pixels_of(opened, layout)
     return fit_size(pixels, size, policy) if size is not None and pixels.shape[1:] != size else pixels
+
+
+def decode_bytes(path: str, layout: str, size: tuple[int, int] | None, policy: str) -> bytes:
+    """Return what :func:`decode` does, as bytes: they pass from process to process for less than an array's price."""
+    return decode(path, layout, size, policy).tobytes()
 
 
 def fit_size(pixels: npt.NDArray[Any], size: tuple[int, int], policy: str) -> npt.NDArray[Any]:
@@ -199,7 +96,8 @@ def resize(pixels: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
     return np.stack(planes)
 
 
-def _pixels(image: Image.Image, layout: str) -> npt.NDArray[Any]:
+def pixels_of(image: Image.Image, layout: str) -> npt.NDArray[Any]:
+    """Return the pixels of an opened image as ``[C, H, W]`` in ``layout``."""
     _, deep, real = LAYOUTS[layout]
     own = layout_of(image)
     if deep or real:
@@ -214,13 +112,3 @@ def _pixels(image: Image.Image, layout: str) -> npt.NDArray[Any]:
         image = Image.fromarray(array)
     array = np.asarray(image if image.mode == layout else image.convert(layout))
     return array[None] if array.ndim == 2 else np.ascontiguousarray(np.moveaxis(array, -1, 0))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "is no image"
-    if isinstance(error, PermissionError):
-        return "may not be read"
-    if "truncated" in str(error).lower():
-        return "is truncated"
-    return f"is broken ({type(error).__name__})"

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from latentia.core.errors import UserError
-from latentia.data.decode import LAYOUTS, decode
+from latentia.data.decode import decode
 from latentia.data.imageset import ImageSet
+from latentia.data.looking import LAYOUTS
 
 MOST_PIXELS = 1 << 26  # values of one part that stand in memory at once
 

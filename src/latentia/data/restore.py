@@ -12,8 +12,9 @@ from PIL import Image
 
 from latentia.core.atomic import storage_errors, write_bytes
 from latentia.core.errors import UserError
-from latentia.data.decode import LAYOUTS, decode, dtype_of, layout_of, overlap, resize
+from latentia.data.decode import decode, overlap, resize
 from latentia.data.imageset import Geometry, ImageSet
+from latentia.data.looking import LAYOUTS, dtype_of, layout_of
 
 LOSSY = (".jpg", ".jpeg")
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".ppm", ".pgm", *LOSSY)

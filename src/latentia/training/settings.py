@@ -72,7 +72,10 @@ class TrainSettings(Spec):
     def check_shares(self) -> None:
         """Raise a :class:`UserError` where a model is to be shared out and there is one process, before anything is made."""
         if self.shard and launch().size == 1:
-            raise UserError("--shard shares a model out among processes: start several with torchrun, or leave it out")
+            raise UserError(
+                "--shard shares a model out among the processes of one training: start latentia train or finetune with torchrun, "
+                "or leave it out"
+            )
 
     def __post_init__(self) -> None:
         self.require(self.epochs >= 0, "epochs", "0 or more")

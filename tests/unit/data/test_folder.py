@@ -12,8 +12,8 @@ from PIL import Image
 import latentia.data.helpers as helpers
 from latentia import load
 from latentia.core.errors import StorageError, UserError
-from latentia.data.cache import stamp
 from latentia.data.decode import decode
+from latentia.data.looking import stamp
 from latentia.data.restore import restore, save_images
 from latentia.data.sources.folder import _natural
 
@@ -208,11 +208,11 @@ def opened_again(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of the files that are opened a second time, once they are."""
     names: list[str] = []
 
-    def noted(path: str, *how: object) -> object:
+    def noted(path: str, *how: object) -> bytes:
         names.append(Path(path).name)
-        return decode(path, *how)  # type: ignore[arg-type]
+        return decode(path, *how).tobytes()  # type: ignore[arg-type]
 
-    monkeypatch.setattr("latentia.data.sources.folder.decode", noted)
+    monkeypatch.setattr("latentia.data.sources.folder.decode_bytes", noted)
     return names
 
 
@@ -247,7 +247,7 @@ def test_a_file_that_may_be_read_later_is_looked_at_again(tmp_path: Path, monkey
     for name in ("a", "b"):
         picture("L").save(tmp_path / f"{name}.png")
     with monkeypatch.context() as refused:
-        refused.setattr("latentia.data.decode.stamp", refuse_b)
+        refused.setattr("latentia.data.looking.stamp", refuse_b)
         images = load(tmp_path)
     assert len(images) == 1
     assert any("b.png may not be read" in note for note in images.notes)

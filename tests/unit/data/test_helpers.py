@@ -132,3 +132,8 @@ def test_helpers_end_with_their_context() -> None:
         (child,) = set(multiprocessing.active_children()) - before
     child.join(20)
     assert child.exitcode == 0
+
+
+def test_who_looks_at_files_waits_for_neither_numpy_nor_torch() -> None:
+    code = "import sys, latentia.data.helpers, latentia.data.looking; print({'numpy', 'torch'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -17,9 +17,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from latentia.core.errors import DamagedData, UserError, unknown
-from latentia.data.decode import Header, decode
+from latentia.data.decode import decode
 from latentia.data.imageset import ImageSet, Numbers, range_of
 from latentia.data.load import find_source, load, read_options
+from latentia.data.looking import Header
 from latentia.data.shards.catalogue import Catalogue
 from latentia.data.shards.images import AS_ARRAYS, Form
 from latentia.data.sources.folder import Files, Folder

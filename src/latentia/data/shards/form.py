@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from latentia.core.errors import UserError
-from latentia.data.decode import LAYOUTS, common_layout, common_size, dtype_of
+from latentia.data.decode import common_layout, common_size
 from latentia.data.imageset import range_of
+from latentia.data.looking import LAYOUTS, dtype_of
 from latentia.data.shards.images import AS_ARRAYS, Form, Unfit, form_of, pixels_of
 from latentia.data.source import ReadOptions
 

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from latentia.core.errors import DamagedData
 from latentia.core.npy import load_npy
-from latentia.data.decode import LAYOUTS, decode, dtype_of, fit_size, probe_bytes
+from latentia.data.decode import decode, fit_size
 from latentia.data.imageset import channels_last
+from latentia.data.looking import LAYOUTS, dtype_of, probe_bytes
 from latentia.data.shards.addresses import Address, Place
 from latentia.data.shards.members import Table, digest_of
 

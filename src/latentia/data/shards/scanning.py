@@ -17,8 +17,9 @@ import numpy as np
 
 from latentia.core.atomic import storage_errors, write_bytes, write_json
 from latentia.core.errors import UserError
-from latentia.data.cache import entry_key, stamp
+from latentia.data.cache import entry_key
 from latentia.data.helpers import map_files
+from latentia.data.looking import stamp
 from latentia.data.shards.addresses import Address, Place, place_of
 from latentia.data.shards.catalogue import Catalogue, Shard
 from latentia.data.shards.form import common_form, evenly

@@ -5,25 +5,26 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import functools
 import gc
 import json
 import math
-import operator
 import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from latentia.core.atomic import storage_errors, write_bytes
 from latentia.core.errors import UserError
-from latentia.data.cache import entry_key, read_entry, stamp, write_entry
-from latentia.data.decode import LAYOUTS, Header, common_layout, common_size, decode, dtype_of, look
+from latentia.data.cache import entry_key, read_entry, write_entry
+from latentia.data.decode import common_layout, common_size, decode_bytes
 from latentia.data.helpers import Helpers, map_files
 from latentia.data.imageset import Geometry, ImageSet
+from latentia.data.looking import LAYOUTS, Header, dtype_of, look, stamp
 from latentia.data.source import ReadOptions, Source
 from latentia.data.splits import PARTS
 
@@ -31,7 +32,6 @@ CACHE_VERSION = 1
 TOGETHER = 2**28  # bytes of pixels that are decoded before they are written
 INDEX_VERSION = 2
 NUMBERS = re.compile(r"(\d+)")
-FIELDS = tuple(field.name for field in dataclasses.fields(Header))
 NAMED = 3  # so many skipped files are named, the others counted
 
 
@@ -212,11 +212,11 @@ class _Looked:
 
     Attributes:
         most: the bytes that all of them may take together.
-        pixels: by name.
+        pixels: by name, as bytes.
     """
 
     most: int
-    pixels: dict[str, npt.NDArray[Any]] = dataclasses.field(default_factory=dict)
+    pixels: dict[str, bytes] = dataclasses.field(default_factory=dict)
 
 
 def _headers(
@@ -232,16 +232,14 @@ def _headers(
     changed = [name for name in names if name not in known or known[name][0] != stamp(f"{place}/{name}")]
     jobs = [(f"{place}/{name}", looked.most // len(changed)) for name in changed]
     found = map_files(look, jobs, title="reading files", quiet=quiet, helpers=helpers)
-    rows = known
+    fresh = dict(zip(changed, found, strict=True))
     if changed or len(known) != len(names):
-        values = operator.attrgetter(*FIELDS)
-        fresh = {name: [mark, *values(header)] for name, (mark, header, _) in zip(changed, found, strict=True)}
-        rows = {name: fresh[name] if name in fresh else known[name] for name in names}
+        rows = {name: (fresh[name][0], *fresh[name][1]) if name in fresh else known[name] for name in names}
         with storage_errors(index):
             index.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(index, json.dumps(rows).encode())
-    looked.pixels |= {name: pixels for name, (_, _, pixels) in zip(changed, found, strict=True) if pixels is not None}
-    return [Header(*rows[name][1:]) for name in names]
+    looked.pixels |= {name: pixels for name, (_, _, pixels) in fresh.items() if pixels is not None}
+    return [fresh[name][1] if name in fresh else Header(*known[name][1:]) for name in names]
 
 
 def _images(files: Files, options: ReadOptions, helpers: Helpers, looked: _Looked) -> ImageSet:
@@ -258,19 +256,21 @@ def _images(files: Files, options: ReadOptions, helpers: Helpers, looked: _Looke
         ids=np.arange(len(good), dtype=np.int64),
         labels=files.labels,
         classes=files.classes,
-        geometry=tuple(
-            Geometry(
-                header.height,
-                header.width,
-                header.mode,
-                "none" if (header.height, header.width) == files.size else files.policy,
-            )
-            for _, header in good
-        ),
+        geometry=_geometry(files),
         groups=_groups([header.digest for _, header in good]),
         notes=files.notes,
         root=str(files.place),
     )
+
+
+def _geometry(files: Files) -> tuple[Geometry, ...]:
+    """Return how each image came to the common size: one object for all that came alike."""
+
+    @functools.cache
+    def geometry(height: int, width: int, mode: str) -> Geometry:
+        return Geometry(height, width, mode, "none" if (height, width) == files.size else files.policy)
+
+    return tuple([geometry(header.height, header.width, header.mode) for _, header in files.good])
 
 
 def _choose_size(sizes: list[tuple[int, int]], options: ReadOptions) -> tuple[tuple[int, int], str, str]:
@@ -308,15 +308,16 @@ def _fill(folder: Path, key: str, files: Files, options: ReadOptions, helpers: H
                 for offset in missing
             ]
             title = f"decoding {start:,}+ of {len(good):,}"
-            decoded = map_files(decode, jobs, title=title, quiet=options.quiet, helpers=helpers)
+            decoded = map_files(decode_bytes, jobs, title=title, quiet=options.quiet, helpers=helpers)
             for offset, found in zip(missing, decoded, strict=True):
                 done[offset] = found
-            pixels[start : start + len(done)] = np.stack(done)  # type: ignore[arg-type]
+            whole = np.frombuffer(b"".join(cast(list[bytes], done)), files.dtype)
+            pixels[start : start + len(done)] = whole.reshape(-1, *files.shape)
 
     write_entry(folder, key, (len(good), *files.shape), files.dtype, {"layout": files.layout}, fill)
 
 
-def _as_wanted(pixels: npt.NDArray[Any] | None, header: Header, files: Files) -> npt.NDArray[Any] | None:
+def _as_wanted(pixels: bytes | None, header: Header, files: Files) -> bytes | None:
     """Return the pixels where they are already as all images are to be, else ``None``."""
     wanted = (header.layout, header.height, header.width) == (files.layout, *files.size)
     return pixels if wanted else None
