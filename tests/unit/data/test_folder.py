@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ import latentia.data.helpers as helpers
 from latentia import load
 from latentia.core.errors import StorageError, UserError
 from latentia.data.decode import decode
-from latentia.data.looking import stamp
+from latentia.data.looking import look, stamp
 from latentia.data.restore import restore, save_images
 from latentia.data.sources.folder import _natural
 
@@ -258,6 +260,39 @@ def refuse_b(path: str) -> str:
     if path.endswith("b.png"):
         raise PermissionError(errno.EACCES, "Permission denied", path)
     return stamp(path)
+
+
+@pytest.mark.parametrize("broken", ["", "[]", "{}", "shorter", "elsewhere"])
+def test_a_broken_list_of_headers_is_made_anew(image_folder: Path, broken: str) -> None:
+    first = load(image_folder)
+    (index,) = (Path(os.environ["LATENTIA_CACHE"]) / "headers").iterdir()
+    whole = json.loads(index.read_text())
+    if broken == "shorter":
+        index.write_text(json.dumps({**whole, "stamps": whole["stamps"][:-1]}))
+    elif broken == "elsewhere":
+        index.write_text(json.dumps({**whole, "kind": [7] * len(whole["kind"])}))
+    else:
+        index.write_text(broken)
+    again = load(image_folder)
+    assert (again.pixels == first.pixels).all()
+    assert again.names == first.names
+    assert json.loads(index.read_text()) == whole
+
+
+def test_only_a_new_file_is_looked_at(image_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(image_folder)
+    (image_folder / "image0.png").unlink()
+    picture("L", 10, 9).save(image_folder / "image99.png")
+    asked: list[str] = []
+
+    def noted(function: Any, jobs: Any, **how: Any) -> list[Any]:
+        asked.extend(Path(job[0]).name for job in jobs if function is look)
+        return helpers.map_files(function, jobs, **how)
+
+    monkeypatch.setattr("latentia.data.sources.folder.map_files", noted)
+    images = load(image_folder)
+    assert asked == ["image99.png"]
+    assert images.names == [f"image{number}.png" for number in (*range(1, 12), 99)]
 
 
 def test_a_changed_file_is_decoded_again(image_folder: Path) -> None:

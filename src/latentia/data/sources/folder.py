@@ -30,7 +30,7 @@ from latentia.data.splits import PARTS
 
 CACHE_VERSION = 1
 TOGETHER = 2**28  # bytes of pixels that are decoded before they are written
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 NUMBERS = re.compile(r"(\d+)")
 NAMED = 3  # so many skipped files are named, the others counted
 
@@ -197,13 +197,30 @@ def _natural(name: str) -> tuple[str, str]:
     return "".join(pieces), name
 
 
-def _known(index: Path) -> dict[str, list[Any]]:
+def _known(index: Path) -> dict[str, tuple[str, Header]]:
     """Return what an earlier look found: the stamp and the header of each file."""
     try:
-        known: dict[str, list[Any]] = json.loads(index.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(index.read_text(encoding="utf-8"))
+        kinds = [found["kinds"][kind] for kind in found["kind"]]
+        headers = [Header(digest, *kind) for digest, kind in zip(found["digests"], kinds, strict=True)]
+        return dict(zip(found["names"], zip(found["stamps"], headers, strict=True), strict=True))
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
         return {}
-    return known
+
+
+def _keep(index: Path, rows: list[tuple[str, str, Header]]) -> None:
+    """Write name, stamp and header of each file for the next look: by columns, for most headers differ in their digest alone."""
+    kinds: dict[tuple[Any, ...], int] = {}
+    found = {
+        "names": [name for name, _, _ in rows],
+        "stamps": [mark for _, mark, _ in rows],
+        "digests": [header.digest for _, _, header in rows],
+        "kind": [kinds.setdefault(header[1:], len(kinds)) for _, _, header in rows],
+        "kinds": list(kinds),
+    }
+    with storage_errors(index):
+        index.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(index, json.dumps(found).encode())
 
 
 @dataclasses.dataclass
@@ -223,7 +240,7 @@ def _headers(
     place: Path,
     names: list[str],
     index: Path,
-    known: dict[str, list[Any]],
+    known: dict[str, tuple[str, Header]],
     quiet: bool,
     helpers: Helpers,
     looked: _Looked,
@@ -232,14 +249,12 @@ def _headers(
     changed = [name for name in names if name not in known or known[name][0] != stamp(f"{place}/{name}")]
     jobs = [(f"{place}/{name}", looked.most // len(changed)) for name in changed]
     found = map_files(look, jobs, title="reading files", quiet=quiet, helpers=helpers)
-    fresh = dict(zip(changed, found, strict=True))
+    fresh = {name: (mark, header) for name, (mark, header, _) in zip(changed, found, strict=True)}
+    both = known | fresh
     if changed or len(known) != len(names):
-        rows = {name: (fresh[name][0], *fresh[name][1]) if name in fresh else known[name] for name in names}
-        with storage_errors(index):
-            index.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(index, json.dumps(rows).encode())
-    looked.pixels |= {name: pixels for name, (_, _, pixels) in fresh.items() if pixels is not None}
-    return [fresh[name][1] if name in fresh else Header(*known[name][1:]) for name in names]
+        _keep(index, [(name, *both[name]) for name in names])
+    looked.pixels |= {name: pixels for name, (_, _, pixels) in zip(changed, found, strict=True) if pixels is not None}
+    return [both[name][1] for name in names]
 
 
 def _images(files: Files, options: ReadOptions, helpers: Helpers, looked: _Looked) -> ImageSet:
