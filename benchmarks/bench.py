@@ -10,7 +10,7 @@ and ranges are kept, and ratios are medians of the ratios of each turn. Parts:
     script     the usual script (``usual.py``) with the report's 8-16-32 network, and our trainer on that same network
     pythae     pythae's trainer on pythae's MNIST network in an environment of its own, and our trainer on that same network
     epoch      an epoch's images a second against the step on one batch (``data_overhead.py``)
-    folder     a folder of small PNG files: decoded on one core and on all, and opened again
+    folder     a folder of small PNG files: decoded on one core, on all, opened again, and by processes that share nothing
     embed      codes written to a file against the bare forward pass (``embed.py``)
     target     seconds from the first step to a validation MSE of .0090 at 16 numbers: the usual script and ``cae``
 
@@ -22,9 +22,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -178,38 +180,79 @@ def epoch(rounds: int) -> dict[str, Any]:
 
 
 def folder(rounds: int, count: int = 60_000) -> dict[str, Any]:
-    """Each turn is a process of its own with an empty cache: on one core, on all, and again with the cache that this made."""
+    """Each turn is processes of their own with an empty cache: one on one core, one on all, and this again with the cache made.
+
+    Beside them, what the machine allows: on every core a process that shares nothing and reads as many of the files as falls to
+    it. Rates are of ``load`` alone and, for one core and all, from the start of the process.
+    """
     from PIL import Image
 
-    pixels = np.asarray(load("mnist", "train").pixels)[:, 0]
+    pixels, cores = np.asarray(load("mnist", "train").pixels)[:, 0], sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as root:
-        place = Path(root) / "images"
-        place.mkdir()
+        place, parts = Path(root) / "images", [Path(root) / f"part-{core}" for core in cores]
+        for one in (place, *parts):
+            one.mkdir()
         for number in range(count):
-            Image.fromarray(pixels[number % len(pixels)]).save(place / f"{number:06}.png")
-        turns: dict[str, list[float]] = {"one core": [], "all cores": [], "again": []}
-        cores = os.sched_getaffinity(0)
-        code = "import sys, time; t = time.perf_counter(); import latentia; n = len(latentia.load(sys.argv[1])); "
-        code += "print(n, time.perf_counter() - t)"
+            name = f"{number:06}.png"
+            Image.fromarray(pixels[number % len(pixels)]).save(place / name)
+            os.link(place / name, parts[number % len(parts)] / name)
+        turns: dict[str, list[float]] = {"one core": [], "all cores": [], "again": [], "apart": []}
+        started: dict[str, list[float]] = {"one core": [], "all cores": []}
         for turn in range(rounds):
             for way in turns:
-                cache = Path(root) / f"cache-{turn}-{'one' if way == 'one core' else 'all'}"
-                allowed = {min(cores)} if way == "one core" else cores
-                done = subprocess.run(
-                    [sys.executable, "-c", code, str(place)],
-                    check=True,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    env={**os.environ, "LATENTIA_CACHE": str(cache)},
-                    preexec_fn=lambda allowed=allowed: os.sched_setaffinity(0, allowed),
-                )
-                found, seconds = done.stdout.split()
-                turns[way].append(int(found) / float(seconds))
+                cache = Path(root) / f"cache-{turn}-{'all cores' if way == 'again' else way}"
+                if way == "apart":
+                    pairs = list(zip(parts, ([core] for core in cores), strict=True))
+                else:
+                    pairs = [(place, cores[:1] if way == "one core" else cores)]
+                seconds, whole = _read_side_by_side(pairs, cache)
+                turns[way].append(count / seconds)
+                if way in started:
+                    started[way].append(count / whole)
+                if way != "all cores":
+                    shutil.rmtree(cache)
     return {
         "files": count,
         **{way.replace(" ", "_"): spread(rates) for way, rates in turns.items()},
         "ratio": ratio(turns["all cores"], turns["one core"]),
+        "apart_ratio": ratio(turns["apart"], turns["one core"]),
+        "ratio_with_start": ratio(started["all cores"], started["one core"]),
+        **{f"{way.replace(' ', '_')}_with_start": spread(rates) for way, rates in started.items()},
     }
+
+
+READ = """
+import sys, time
+started = time.perf_counter()
+import latentia
+latentia.load
+began = time.perf_counter()
+latentia.load(sys.argv[1])
+ended = time.perf_counter()
+print(ended - began, ended - started)
+"""
+
+
+def _read_side_by_side(pairs: list[tuple[Path, list[int]]], cache: Path) -> tuple[float, float]:
+    """Return the seconds of the slowest process, each with a folder and cores of its own: of loading, and from its start."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", READ, str(place)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "LATENTIA_CACHE": str(cache)},
+            preexec_fn=functools.partial(os.sched_setaffinity, 0, cores),
+        )
+        for place, cores in pairs
+    ]
+    found = []
+    for process in running:
+        said, _ = process.communicate()
+        if process.returncode:
+            raise SystemExit("a process that read a folder failed")
+        found.append([float(number) for number in said.split()])
+    loading, whole = zip(*found, strict=True)
+    return max(loading), max(whole)
 
 
 def embed(rounds: int) -> dict[str, Any]:
