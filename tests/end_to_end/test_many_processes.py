@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,8 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from latentia import open_run, train
+from latentia import load, open_run, train
 from latentia.core.errors import UserError
 from latentia.data.imageset import from_array
 from latentia.data.shards.packing import pack
@@ -45,18 +47,27 @@ def start() -> Iterator[Start]:
     """Return a function that starts Python in so many processes; what still runs at the end is stopped."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(processes: int, *words: object, restarts: int = 0) -> subprocess.Popen[str]:
+    def begin(
+        processes: int,
+        *words: object,
+        restarts: int = 0,
+        place: tuple[object, ...] = ("--standalone",),
+        **environment: str,
+    ) -> subprocess.Popen[str]:
         launcher = [
             "-m",
             "torch.distributed.run",
-            "--standalone",
+            *place,
             "--max-restarts",
             restarts,
             "--nproc-per-node",
             processes,
         ]
-        line = [sys.executable, *map(str, [*(launcher if processes > 1 else []), *words])]
-        process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        launched = processes > 1 or place != ("--standalone",)
+        line = [sys.executable, *map(str, [*(launcher if launched else []), *words])]
+        process = subprocess.Popen(
+            line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+        )
         started.append(process)
         return process
 
@@ -202,6 +213,31 @@ def test_a_run_survives_whatever_happens_to_its_processes(start: Start, tmp_path
     np.testing.assert_allclose(losses(folder), losses(whole.path), rtol=1e-3)
     assert len(losses(folder)) == 12
     assert not list(folder.rglob("*.tmp-*"))
+
+
+def test_two_launchers_as_on_two_machines_train_as_one_process(start: Start, tmp_path: Path) -> None:
+    """Each with a cache of its own, so that each decodes the folder; one folder of runs, one writer."""
+    (tmp_path / "images").mkdir()
+    for number, pixels in enumerate(load("digits").pixels[:200, 0]):
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{number}.png")
+    words = [tmp_path / "images", *OPTIONS, "--epochs", "2", "--batch-size", "32"]
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        port = taken.getsockname()[1]
+    where = ("--nnodes", 2, "--rdzv-backend", "c10d", "--rdzv-endpoint", f"localhost:{port}", "--rdzv-id", "two")
+    machines = [
+        start(1, *command(*words, "--runs", tmp_path / "runs"), place=where, LATENTIA_CACHE=str(tmp_path / name))
+        for name in ("here", "there")
+    ]
+    said_by = [finished(process) for process in machines]
+    assert [process.returncode for process in machines] == [0, 0], said_by
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert sorted(output.strip().splitlines()[-1:] for output, _ in said_by) == [[], [str(folder)]]
+    assert all(len(list((tmp_path / name / "folders").iterdir())) == 1 for name in ("here", "there"))
+    assert open_run(folder).description["processes"] == 2
+    options = {"encoder.widths": "8,16", "batch_size": 32, "epochs": 2}
+    whole = train(tmp_path / "images", options=options, runs=tmp_path / "whole", quiet=True, figures=False)
+    np.testing.assert_allclose(losses(folder), losses(whole.path), rtol=1e-4)
 
 
 def test_a_model_is_shared_out_among_several_alone(tmp_path: Path) -> None:
