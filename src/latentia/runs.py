@@ -104,13 +104,18 @@ class Run(Beside):
         return Objective.from_json(self.description["objective"])
 
     def images(self, data: Any, split: str = "all") -> ImageSet:
-        """Return ``data`` as images, brought to the size that this run's data was brought to, split by the run's seed."""
+        """Return ``data`` as images, brought to the size and channels of this run's own, split by the run's seed.
+
+        Nothing is lost by it: grey images become coloured for a model of coloured ones, but no coloured one becomes grey.
+        """
         described = self.description["data"]
         options = loadable(described["options"]) if isinstance(data, str | os.PathLike) else {}
         options.pop("split", None)
         if isinstance(data, str | os.PathLike) and "size" not in options and _has_sizes(os.fspath(data)):
             # a folder is brought to the model's size, as the training folder was
             options["size"] = (self.format.height, self.format.width)
+        if isinstance(data, str | os.PathLike):
+            options["channels"] = self.format.channels
         return load(data, split, split_seed=described["split_seed"], **options)
 
     def embed(self, data: Any, *, pool: bool = False, features: str | None = None) -> npt.NDArray[np.float32]:

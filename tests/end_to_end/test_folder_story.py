@@ -51,6 +51,26 @@ def test_from_a_folder_to_reconstructions(photos: Path, tmp_path: Path) -> None:
             assert (before.size, before.mode, before.format) == (after.size, after.mode, after.format)
 
 
+def test_images_without_alpha_go_to_a_model_of_images_with_it(photos: Path, tmp_path: Path) -> None:
+    """One transparent picture gives all images of a training folder four channels; later folders need not have any."""
+    for place in ("all", "later/blue", "later/green"):
+        (tmp_path / place).mkdir(parents=True)
+    for number, path in enumerate(sorted(photos.glob("*.png"))[:24]):
+        with Image.open(path) as image:
+            image.resize((12, 12)).save(tmp_path / "all" / path.name)
+            image.convert("L").save(tmp_path / ("later/blue" if number % 2 else "later/green") / path.name)
+    Image.new("RGBA", (12, 12), (10, 20, 30, 40)).save(tmp_path / "all" / "clear.png")
+    small = ("--epochs", 2, "--encoder.widths", "4,8", "--latent-dim", 3, "--no-figures", "--runs", tmp_path / "runs")
+    run = call("train", tmp_path / "all", *small).stdout.splitlines()[-1]
+    call("reconstruct", run, tmp_path / "later", "-o", tmp_path / "out")
+    with Image.open(next((tmp_path / "out").rglob("*.png"))) as back:
+        assert back.mode == "L"
+    tuned = call("finetune", run, tmp_path / "later", "--epochs", 1, "--no-figures", "--runs", tmp_path / "runs")
+    answered = call("predict", tuned.stdout.splitlines()[-1], tmp_path / "later", "-o", tmp_path / "answers.csv")
+    assert answered.exit_code == 0
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 25
+
+
 def test_one_image_can_be_trained_on(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(

@@ -152,10 +152,10 @@ def _with_control(run: Run, images: ImageSet, figures: bool, quiet: bool, tell: 
 
 
 def choose_images(source: Run, location: Any, choice: DataChoice) -> ImageSet:
-    """Return the images to learn from, brought to the size of ``source``'s model."""
+    """Return the images to learn from, brought to the size and channels of ``source``'s model."""
     if choice.location is None:
         return load(location)
-    options = loadable(choice.options)
+    options = {**loadable(choice.options), "channels": source.format.channels}
     split = options.pop("split")
     if "size" not in options and Path(choice.location).is_dir():
         options["size"] = (source.format.height, source.format.width)

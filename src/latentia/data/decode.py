@@ -26,6 +26,13 @@ def common_layout(layouts: set[str]) -> str:
     return ("RGB" if colour else "L") + ("A" if alpha else "")
 
 
+def widened(layout: str, channels: int) -> str:
+    """Return the layout of so many channels that holds ``layout`` without loss, or ``layout`` where there is none."""
+    wanted = next((name for name, kind in LAYOUTS.items() if kind == (channels, False, False)), layout)
+    wider = common_layout({layout, wanted})
+    return wider if LAYOUTS[layout][1:] == (False, False) and LAYOUTS[wider][0] == channels else layout
+
+
 def common_size(sizes: list[tuple[int, int]], policy: str) -> tuple[tuple[int, int], str]:
     """Return the ``(H, W)`` that images of several sizes are brought to by ``policy``, and what is done to them, in words.
 

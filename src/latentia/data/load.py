@@ -31,6 +31,7 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     size: tuple[int, int] | None = None,
     policy: str = "auto",
+    channels: int = 0,
     quiet: bool = False,
 ) -> ImageSet:
     """Return the images of ``data``.
@@ -46,6 +47,8 @@ def load(
         data_dir: where files already are; ``LATENTIA_DATA`` by default.
         size: the common ``(height, width)`` for a folder of mixed sizes.
         policy: ``auto``, ``resize``, ``pad`` or ``crop``: how images come to that size.
+        channels: how many channels the images of a folder are to have where nothing is lost by it: grey ones become coloured,
+            and those without alpha opaque. 0: as many as the richest among them has.
         quiet: leave progress bars out.
 
     Raises:
@@ -59,7 +62,7 @@ def load(
     if not isinstance(data, str | os.PathLike):
         images = from_array(data, labels)
         return images if split == "all" else narrow(images, split, split_seed=split_seed)
-    options = read_options(data_dir, size, policy, quiet)
+    options = read_options(data_dir, size, policy, quiet, channels)
     location = os.fspath(data)
     source = find_source(location)
     images = _read(source, location, split, options, split_seed)
@@ -73,10 +76,11 @@ def all_but_test(
     data_dir: str | os.PathLike[str] | None = None,
     size: tuple[int, int] | None = None,
     policy: str = "auto",
+    channels: int = 0,
     quiet: bool = False,
 ) -> ImageSet:
     """Return every image of ``data`` but those of its official test part; where there is none, every image."""
-    options = read_options(data_dir, size, policy, quiet)
+    options = read_options(data_dir, size, policy, quiet, channels)
     location = os.fspath(data)
     source = find_source(location)
     stream = _stream(source, location, options)
@@ -84,7 +88,7 @@ def all_but_test(
         return narrow(stream, "all but test") if "test" in stream.official else stream
     official = source.parts(location, options)
     if "test" not in official:
-        return load(data, "all", data_dir=data_dir, size=size, policy=policy, quiet=quiet)
+        return load(data, "all", data_dir=data_dir, size=size, policy=policy, channels=channels, quiet=quiet)
     parts = [source.read(location, part, options) for part in official if part != "test"]
     images = dataclasses.replace(_joined(parts), split="all but test")
     images.check_finite()
@@ -244,7 +248,11 @@ def cache_folder() -> Path:
 
 
 def read_options(
-    data_dir: str | os.PathLike[str] | None, size: tuple[int, int] | None, policy: str, quiet: bool
+    data_dir: str | os.PathLike[str] | None,
+    size: tuple[int, int] | None,
+    policy: str,
+    quiet: bool,
+    channels: int = 0,
 ) -> ReadOptions:
     """Return how a source is to be read, with the environment's ``LATENTIA_DATA`` and ``LATENTIA_CACHE``.
 
@@ -257,6 +265,7 @@ def read_options(
         size=size,
         policy=policy,
         quiet=quiet,
+        channels=channels,
     )
 
 

@@ -24,6 +24,7 @@ class ReadOptions:
         size: the common height and width asked for, or ``None`` for the source's own choice.
         policy: how images come to one size: ``auto``, ``resize``, ``pad`` or ``crop``.
         quiet: whether progress bars are to be left out.
+        channels: how many channels images of a folder are to have where nothing is lost by it; 0 for the source's own choice.
     """
 
     data_dir: Path | None = None
@@ -31,6 +32,7 @@ class ReadOptions:
     size: tuple[int, int] | None = None
     policy: str = "auto"
     quiet: bool = False
+    channels: int = 0
 
     def check_policy(self) -> None:
         """Raise a :class:`UserError` where there is no such policy."""

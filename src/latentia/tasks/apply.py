@@ -29,7 +29,8 @@ def check_fit(model: Autoencoder | Classifier, images: ImageSet) -> None:
     if channels != wanted.channels:
         raise UserError(
             f"the model was trained on images of {wanted.channels} channel(s), but {images.source} has {channels}: save them in "
-            "the same mode as those (an alpha channel counts, and is given to all images of a folder in which one has it)"
+            "the same mode as those (an alpha channel counts, and is given to all images of a folder in which one has it; files "
+            "in a folder that have fewer channels are brought to the model's)"
         )
     if len(model.code_shape) == 1 and (height, width) != (wanted.height, wanted.width):
         raise UserError(

@@ -262,6 +262,29 @@ def refuse_b(path: str) -> str:
     return stamp(path)
 
 
+@pytest.mark.parametrize(
+    ("mode", "channels", "found"),
+    [("L", 3, 3), ("L", 4, 4), ("L", 2, 2), ("RGB", 4, 4), ("LA", 4, 4), ("RGB", 1, 3), ("RGBA", 3, 4), ("I;16", 3, 1)],
+)
+def test_images_get_more_channels_where_nothing_is_lost(tmp_path: Path, mode: str, channels: int, found: int) -> None:
+    for number in range(2):
+        picture(mode).save(tmp_path / f"{number}.png")
+    own, wider = load(tmp_path), load(tmp_path, channels=channels)
+    assert wider.pixels.shape[1] == found
+    assert wider.pixels.dtype == own.pixels.dtype
+    assert any("channels are wanted" in note for note in wider.notes) == (found != own.pixels.shape[1])
+    colours = {1: 1, 2: 1, 3: 3, 4: 3}
+    for given, kept in zip(own.pixels, wider.pixels, strict=True):
+        before, after = given[: colours[len(given)]], kept[: colours[found]]
+        assert (after == np.broadcast_to(before, after.shape)).all()
+        if found in (2, 4):
+            assert (kept[-1] == (given[-1] if len(given) in (2, 4) else 255)).all()
+    for index, path in enumerate(save_images(wider, tmp_path / "out")):
+        with Image.open(path) as back, Image.open(tmp_path / f"{index}.png") as before:
+            assert back.mode == before.mode
+            assert (np.asarray(back) == np.asarray(before)).all()
+
+
 @pytest.mark.parametrize("broken", ["", "[]", "{}", "shorter", "elsewhere"])
 def test_a_broken_list_of_headers_is_made_anew(image_folder: Path, broken: str) -> None:
     first = load(image_folder)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from latentia.core.atomic import storage_errors, write_bytes
 from latentia.core.errors import UserError
 from latentia.data.cache import entry_key, read_entry, write_entry
-from latentia.data.decode import common_layout, common_size, decode_bytes
+from latentia.data.decode import common_layout, common_size, decode_bytes, widened
 from latentia.data.helpers import Helpers, map_files
 from latentia.data.imageset import Geometry, ImageSet
 from latentia.data.looking import LAYOUTS, Header, dtype_of, look, stamp
@@ -100,7 +100,8 @@ class Folder(Source):
             raise UserError(f"the folder {str(place)!r} holds no image, but {count}: {_named(bad)}")
         size, policy, note = _choose_size([(header.height, header.width) for _, header in good], options)
         layouts = collections.Counter(header.layout for _, header in good)
-        layout = common_layout(set(layouts))
+        own = common_layout(set(layouts))
+        layout = widened(own, options.channels)
         labels, classes = _labels([name for name, _ in good])
         return Files(
             place=place,
@@ -110,7 +111,7 @@ class Folder(Source):
             policy=policy,
             labels=labels,
             classes=classes,
-            notes=(*filter(None, (note, _mixture(layouts, layout))), *_notes(place, good, bad)),
+            notes=(*filter(None, (note, _mixture(layouts, own), _widening(own, layout))), *_notes(place, good, bad)),
         )
 
 
@@ -305,6 +306,14 @@ def _mixture(layouts: Mapping[str, int], layout: str) -> str:
         return ""
     *most, last = [f"{count:,} {mode}" for mode, count in sorted(layouts.items(), key=lambda each: -each[1])]
     return f"the images are of different modes ({', '.join(most)} and {last}) and are all read as {layout}"
+
+
+def _widening(own: str, layout: str) -> str:
+    return (
+        ""
+        if own == layout
+        else f"the images are {own} and are read as {layout}: {LAYOUTS[layout][0]} channels are wanted"
+    )
 
 
 def _fill(folder: Path, key: str, files: Files, options: ReadOptions, helpers: Helpers, looked: _Looked) -> None:
