@@ -42,9 +42,14 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     """Return the run in the folder ``path``.
 
     Raises:
-        UserError: it is no run folder, of a newer version, or has no saved model yet.
+        UserError: it is no run folder, of a newer version, or that of something else, such as a learning curve.
     """
-    return Run(RunFolder.open(path))
+    run = Run(RunFolder.open(path))
+    if run.kind not in ("autoencoder", "classifier"):
+        raise UserError(
+            f"{run.path} holds a {run.kind}, not a trained model: name the run of an autoencoder or a classifier"
+        )
+    return run
 
 
 class Run(Beside):
@@ -205,7 +210,8 @@ class Run(Beside):
         asked = self.description["settings"]
         if self.description["status"] != "finished" or epochs >= asked["epochs"]:
             return f"{epochs} epochs"
-        return f"{epochs} of {asked['epochs']} epochs (no better one in the last {asked['patience']})"
+        why = f" (no better one in the last {asked['patience']})" if asked["patience"] else ""
+        return f"{epochs} of {asked['epochs']} epochs{why}"
 
     def export_onnx(
         self, path: str | os.PathLike[str], data: Any = None, *, part: str = "whole", any_size: bool = False
@@ -248,6 +254,13 @@ class Run(Beside):
             names = learned_names(self.path)
             known = np.array([name in names for name in images.names], dtype=bool)
         return known
+
+    @property
+    def warning(self) -> str:
+        """What a person should know before trusting the classifier's answers: that its training has not ended; else nothing."""
+        if self.description.get("status", "finished") == "finished":
+            return ""
+        return f"{self.path} is not finished, so its probabilities are not calibrated: {self._folder.resuming}"
 
     def classification(self, data: Any = None, split: str = "test") -> Prediction:
         """Return what the classifier says of ``split`` of ``data`` (the run's own by default), which has labels.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -150,12 +151,17 @@ def test_mistakes_are_told_in_a_sentence(photos: tuple[Path, dict[str, str]], so
     folder, _ = photos
     (tmp_path / "there.csv").write_text("name,label\n")
     (tmp_path / "strange.csv").write_text("name,label\nimg_999.png,two\n")
+    (tmp_path / "taken.png").write_bytes(b"a picture of somebody's own")
     for words, sentence in [
         (["-o", tmp_path / "list.txt"], "is no .csv file: choose another -o"),
         (["-o", tmp_path / "no" / "list.csv"], "of the output does not exist: make it, or choose another -o"),
         (["-o", tmp_path / "there.csv"], "exists already: give it as --label-file too, to go on from it"),
         (["-o", folder / "list.csv"], "the contact sheet would lie among the images of"),
-        (["-o", tmp_path / "a.csv", "--label-file", tmp_path / "strange.csv"], "has no such image; did you mean"),
+        (
+            ["-o", tmp_path / "a.csv", "--label-file", tmp_path / "strange.csv"],
+            "has no such image: names are written as",
+        ),
+        (["-o", tmp_path / "taken.csv"], "taken.png exists already, and contact sheets would be drawn there"),
         (["-o", tmp_path / "a.csv", "--label-file", "none.csv"], "the label file 'none.csv' does not exist"),
         (["-o", tmp_path / "a.csv", "--by", "doubt"], "there is no way to suggest called 'doubt'"),
     ]:
@@ -163,6 +169,47 @@ def test_mistakes_are_told_in_a_sentence(photos: tuple[Path, dict[str, str]], so
         assert isinstance(done.exception, UserError), (words, done.output)
         assert sentence in str(done.exception)
     assert not (tmp_path / "a.csv").exists()
+    assert (tmp_path / "taken.png").read_bytes() == b"a picture of somebody's own"
+    before = sorted(folder.iterdir())
+    done = invoke("suggest", source.path, "-o", folder / "img_000.csv")  # the run's own images, which are not named
+    assert "the contact sheet would lie among the images of" in str(done.exception)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_sub_folders_that_are_no_classes_stand_in_nobodys_way(
+    photos: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    """Images sorted by day or place, whose labels are of another kind: the guide's way leads through all the same."""
+    folder, truth = photos
+    known = {}
+    for index, (name, label) in enumerate(truth.items()):
+        place = tmp_path / "photos" / ("2023", "2024")[index % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / name, place / name)
+        known[f"{place.name}/{name}"] = label
+    run = train(tmp_path / "photos", epochs=3, runs=tmp_path / "runs", options=SMALL, **QUIET)
+    path = tmp_path / "labels.csv"
+    succeed("suggest", run.path, "-n", 20, "-o", path)
+    rows = fill_in(path, known)
+    words = ["--label-file", path, "--mode", "probe", "--runs", tmp_path / "runs", "--no-figures"]
+    done = succeed("finetune", run.path, tmp_path / "photos", *words)
+    assert "none of the labels in" in done.stderr
+    assert "2023, 2024, which sub-folders of" in done.stderr
+    classifier = Path(done.stdout.splitlines()[-1])
+    answered = succeed("predict", classifier, tmp_path / "photos", "-o", tmp_path / "answers.csv")
+    assert "error" not in answered.stdout, "days do not judge digits"
+
+    first, *others = rows
+    corrected = [{**first, "label": next(row["label"] for row in others if row["label"] != first["label"])}, *others]
+    corrected[1] = {**corrected[1], "label": ""}  # and one label is taken back
+    with (tmp_path / "corrected.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, first.keys())
+        writer.writeheader()
+        writer.writerows(corrected)
+    done = succeed(
+        "suggest", classifier, "-n", 3, "--label-file", tmp_path / "corrected.csv", "-o", tmp_path / "more.csv"
+    )
+    assert "labels so far: 19 (" in done.stdout
 
 
 def test_a_lost_autoencoder_is_told_and_nothing_else_is_lost(

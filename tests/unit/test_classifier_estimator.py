@@ -102,3 +102,17 @@ def test_what_cannot_be_learned_is_said_in_a_sentence(pretrained: ConvAutoencode
         AutoencoderClassifier(pretrained, image_shape=(8, 8)).fit(DIGITS.data[:5], [3, 3, -1, -1, 3])
     with pytest.raises(UserError, match="pretrained is a int, but it must be a run"):
         AutoencoderClassifier(5, image_shape=(8, 8)).fit(DIGITS.data[:5], [0, 1, 0, 1, 0])
+
+
+@pytest.mark.parametrize("number", [-1, np.int64(-1)])
+def test_texts_beside_the_number_minus_one_are_partly_unlabelled(pretrained: ConvAutoencoder, number: Any) -> None:
+    y = np.array(["three" if digit == 3 else "other" for digit in DIGITS.target[:60]], dtype=object)
+    y[20:] = number
+    model = AutoencoderClassifier(pretrained, mode="probe", image_shape=(8, 8)).fit(DIGITS.data[:60], y)
+    assert model.classes_.tolist() == ["other", "three"]
+    same = AutoencoderClassifier(pretrained, mode="probe", image_shape=(8, 8)).fit(
+        DIGITS.data[:60], np.where(np.arange(60) < 20, DIGITS.target[:60] == 3, -1)
+    )
+    assert ((model.predict(DIGITS.data[:60]) == "three") == (same.predict(DIGITS.data[:60]) == 1)).all()
+    with pytest.raises(UserError, match="y has no labels, but a classifier needs two or more"):
+        AutoencoderClassifier(pretrained, image_shape=(8, 8)).fit(DIGITS.data[:5], [-1] * 5)

@@ -119,6 +119,13 @@ def learning_curve(
     pool, judged, text = _parts(source, location, asked.data, label_file, split, judge)
     for note in pool.notes:
         tell(note)
+    known = 0 if pool.labels is None else int((pool.labels >= 0).sum())
+    whole = known + len(judged)
+    if labels and known < max(labels) <= whole and "set aside" in text:
+        raise UserError(
+            f"{max(labels)} labels were asked for, but {len(judged)} of the {whole} are set aside to judge by, and {known} are "
+            "left to learn from: ask for fewer, or label more"
+        )
     problem = study.Problem(
         autoencoder, model_digest(source.path), pool, judged, text, asked.how, asked.settings, head, label_seed
     )

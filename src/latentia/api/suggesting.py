@@ -100,13 +100,13 @@ def suggest(
     for note in images.notes:
         tell(note)
     rows = LabelRows({}, ()) if label_file is None else read_label_rows(label_file, images)
-    labels = {**_learned(source, images), **rows.labels}
-    passed = frozenset(rows.empty) - set(labels)
+    emptied = frozenset(rows.empty)  # what a classifier learned as well: its label was taken back
+    labels = {row: label for row, label in {**_learned(source, images), **rows.labels}.items() if row not in emptied}
     if source.kind == "classifier":
         points, chances, classes = _features(source, images), source.predict_proba(images), source.classifier.classes
     else:
         points, chances, classes = check_codes(embed(source.model, images)), None, ()
-    found = choose(images, points, labels, n, passed=passed, probabilities=chances, classes=classes, by=by, seed=seed)
+    found = choose(images, points, labels, n, passed=emptied, probabilities=chances, classes=classes, by=by, seed=seed)
     if len(found.rows) < n:
         tell(f"only {len(found.rows)} images have no label yet: all of them are suggested")
     origin = source.description["origin"]["from"] if source.kind == "classifier" else str(source.path)

@@ -282,7 +282,7 @@ def parse_counts(text: str) -> list[int]:
     return found
 
 
-def output_folder(path: str) -> Path:
+def output_folder(path: str, option: str = "-o") -> Path:
     """Return the folder that results go to, made if it is not there.
 
     Raises:
@@ -292,7 +292,7 @@ def output_folder(path: str) -> Path:
 
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{path} is a file, but the results need a folder: choose another -o")
+        raise UserError(f"{path} is a file, but the results need a folder: choose another {option}")
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from latentia.core.noise import derive
 from latentia.data.imageset import UNLABELLED, ImageSet
 
 COLUMNS = ("name", "label")
+NUMBERS = re.compile(r"\d+")
+UNSURE = "unsure"  # the answer of a classifier that does not know
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -139,8 +142,9 @@ def read_label_rows(path: str | os.PathLike[str], images: ImageSet) -> LabelRows
     if unknown:
         line, name = unknown[0]
         more = f" ({len(unknown)} such rows)" if len(unknown) > 1 else ""
-        # names of files share their ends and much else: only a slip of the pen is near
-        hint = nearest(name, images.names, alike=0.85) or f": names are written as {images.names[0]!r}"
+        # names of files share their ends and much else: only a slip of the pen is near, and another number is another image
+        same = [each for each in images.names if NUMBERS.findall(each) == NUMBERS.findall(name)]
+        hint = nearest(name, same, alike=0.85) or f": names are written as {images.names[0]!r}"
         raise UserError(f"line {line} of {place} names {name!r}, but {images.source} has no such image{more}{hint}")
     return LabelRows(texts, tuple(empty))
 
@@ -148,11 +152,12 @@ def read_label_rows(path: str | os.PathLike[str], images: ImageSet) -> LabelRows
 def read_labels(path: str | os.PathLike[str], images: ImageSet) -> Labels:
     """Return the labels that a CSV file gives to ``images``, by their names; a row with an empty label is passed over.
 
-    The classes are the file's labels, sorted (numbers by size).
+    The classes are the file's labels, sorted (numbers by size). Where none of them is a class of the images, whose classes may be
+    but the names of sub-folders, the file's are taken.
 
     Raises:
         UserError: the file is missing or lacks a column, names an image that there is not or one twice, has no labels, a
-            single class, or a class that the images' own classes do not have.
+            single class, the class ``unsure``, or a class that the images' own do not have, though they have others of its.
     """
     place = Path(path)
     found = read_label_rows(place, images)
@@ -161,11 +166,16 @@ def read_labels(path: str | os.PathLike[str], images: ImageSet) -> Labels:
         raise UserError(f"{place} holds no labels: fill in its column 'label'")
     classes = tuple(sorted(set(texts.values()), key=_order))
     _check_classes(classes, str(place))
-    strange = [label for label in classes if images.classes and label not in images.classes]
+    if UNSURE in classes:
+        raise UserError(
+            f"{place} has the label {UNSURE!r}, which is what a classifier answers where it does not know: rename it"
+        )
+    own = () if set(classes).isdisjoint(images.classes) else images.classes
+    strange = [label for label in classes if own and label not in own]
     if strange:
         raise UserError(
-            f"{place} has the label {strange[0]!r}, which is no class of {images.source}{nearest(strange[0], images.classes)}"
-            f" (its classes: {', '.join(images.classes)})"
+            f"{place} has the label {strange[0]!r}, which is no class of {images.source}{nearest(strange[0], own)}"
+            f" (its classes: {', '.join(own)})"
         )
     numbers = np.full(len(images), UNLABELLED, dtype=np.int64)
     for index, label in texts.items():
@@ -175,17 +185,27 @@ def read_labels(path: str | os.PathLike[str], images: ImageSet) -> Labels:
         if found.empty
         else ()
     )
-    absent = [name for name in images.classes if name not in classes]
+    if images.classes and not own:
+        notes += (
+            f"none of the labels in {place} is among {_first(images.classes)}, which sub-folders of {images.source} are called: "
+            "these names are not taken for classes",
+        )
+    absent = [name for name in own if name not in classes]
     if absent:
         notes += (f"{place} has no label of {', '.join(absent)}: the classifier will never answer so",)
     return Labels(numbers, classes, notes)
 
 
 def numbers_for(images: ImageSet, classes: tuple[str, ...]) -> npt.NDArray[np.int64] | None:
-    """Return the images' own labels as numbers of ``classes``: -1 unlabelled, -2 a class that is not among them."""
+    """Return the images' own labels as numbers of ``classes``: -1 unlabelled, -2 a class that is not among them.
+
+    ``None`` where no image has a label, or none has one of ``classes``: then the two speak of different things.
+    """
     if images.labels is None or not (images.labels >= 0).any():
         return None
     names = images.classes or tuple(str(number) for number in range(int(images.labels.max()) + 1))
+    if set(classes).isdisjoint(names):
+        return None
     known = np.array([classes.index(name) if name in classes else -2 for name in names], dtype=np.int64)
     return np.where(images.labels >= 0, known[np.maximum(images.labels, 0)], UNLABELLED)
 
@@ -227,6 +247,10 @@ def _rows(place: Path) -> list[tuple[int, str, str]]:
 def _check_classes(classes: tuple[str, ...], source: str) -> None:
     if len(classes) < 2:
         raise UserError(f"{source} has labels of a single class ({classes[0]!r}): a classifier needs two or more")
+
+
+def _first(names: tuple[str, ...], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _order(label: str) -> tuple[int, float, str]:

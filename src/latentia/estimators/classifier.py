@@ -103,12 +103,12 @@ class AutoencoderClassifier(ImageRows, ClassifierMixin, OnPretrained):  # type: 
         check_consistent_length(array, given)
         if np.issubdtype(given.dtype, np.floating):
             assert_all_finite(given, input_name="y")
-        check_classification_targets(given)
         labelled = self._labelled(given)
+        check_classification_targets(given[labelled])
         self.classes_ = np.unique(given[labelled])
         if len(self.classes_) < 2:
-            found = f"{len(self.classes_)} class"
-            raise UserError(f"y has labels of {found}, but a classifier needs two or more classes")
+            found = "labels of 1 class" if len(self.classes_) else "no labels"
+            raise UserError(f"y has {found}, but a classifier needs two or more classes")
         numbers = np.full(len(given), -1, dtype=np.int64)
         numbers[labelled] = np.searchsorted(self.classes_, given[labelled])
         labels = Labels(numbers, tuple(str(number) for number in range(len(self.classes_))))
@@ -144,6 +144,8 @@ class AutoencoderClassifier(ImageRows, ClassifierMixin, OnPretrained):  # type: 
 
     @staticmethod
     def _labelled(y: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        if y.dtype == object:  # texts beside the number -1, as scikit-learn's semi-supervised classifiers take them
+            return np.array([isinstance(label, str) or label != -1 for label in y], dtype=bool)
         if not np.issubdtype(y.dtype, np.number):
             return np.ones(len(y), dtype=bool)
         two = set(np.unique(y).tolist()) == {-1, 1}  # the other old way to write two classes

@@ -140,7 +140,10 @@ def confusion(shown: Prediction) -> Figure:
             axes.set_yticks(range(len(classes)), classes)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true class")
-        title(figure, f"confusion: error {judged.error:.2%} of {judged.count:,} images", _where(shown))
+        text = f"confusion: error {judged.error:.2%} of {judged.count:,} images"
+        if judged.strange:
+            text += f"; {sum(judged.strange.values()):,} of unknown classes, not shown"
+        title(figure, text, _where(shown))
     return figure
 
 
@@ -184,7 +187,7 @@ def mistakes(shown: Prediction, n: int = 30) -> Figure | None:
     if not len(wrong):
         return None
     wrong = wrong[np.argsort(-shown.probabilities[wrong].max(1), kind="stable")]
-    truth = ["another" if number < 0 else shown.classes[number] for number in shown.truth]
+    truth = shown.true_names
     captions = [
         f"{shorten(truth[i], 10)}, said {shorten(shown.classes[shown.labels[i]], 10)}\n"
         f"{shown.probabilities[i].max():.0%}  {short_name(shown.images.names[i])}"

@@ -87,7 +87,8 @@ class CrossValidated(Printed):
         more = f"{100 * self.gain:+.1f} points ({100 * self.gain_low:+.1f} to {100 * self.gain_high:+.1f})"
         interval = f"({self.low:.1%} to {self.high:.1%})"
         return (
-            f"cross-validated on the {self.count:,} labels so far, a linear probe on frozen codes is right on "
+            f"cross-validated on the {self.count:,} labels so far of classes that have two or more, a linear probe on frozen "
+            "codes is right on "
             f"{self.accuracy:.1%} {interval}, with half of them on {self.half:.1%}: {more}; these images were picked, so this "
             "is no estimate for all"
         )
@@ -182,11 +183,11 @@ def cross_validated(codes: npt.NDArray[np.float32], names: list[str], seed: int 
 
 
 def find_round_before(path: Path) -> Path | None:
-    """Return the classifier's run beside ``path`` with the most of its labels and no others, or ``None``.
+    """Return the classifier's run beside ``path`` with labels of the most of its images and of no others, or ``None``.
 
     Both come from the same autoencoder; controls and unfinished runs do not count.
     """
-    described, own = RunFolder.open(path).describe(), learned_labels(path).items()
+    described, own = RunFolder.open(path).describe(), learned_labels(path).keys()
     found: list[tuple[int, str, Path]] = []
     for place in path.resolve().parent.glob(f"*-classifier/{LABELS}"):
         if place.parent == path.resolve():
@@ -195,7 +196,7 @@ def find_round_before(path: Path) -> Path | None:
             other = RunFolder(place.parent).describe()
         except UserError:
             continue  # a damaged or foreign folder is no round
-        labels = learned_labels(place.parent).items()
+        labels = learned_labels(place.parent).keys()  # a label may have been corrected since
         fits = labels < own and other.get("status") == "finished"
         if fits and not other["origin"]["scratch"] and other["origin"]["from"] == described["origin"]["from"]:
             found.append((len(labels), other["created"], place.parent))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import csv
 import dataclasses
 import io
@@ -16,11 +17,10 @@ from latentia.classifier import Classifier
 from latentia.core.atomic import write_bytes
 from latentia.core.notebook import Printed
 from latentia.data.imageset import ImageSet
-from latentia.data.labels import numbers_for
+from latentia.data.labels import UNSURE, class_names, numbers_for
 from latentia.tasks.apply import over
 from latentia.tasks.calibration import Reliability, reliability, softmax
 
-UNSURE = "unsure"
 LABELS = "labels.csv"  # in the run's folder: what it learned from
 
 
@@ -36,7 +36,8 @@ class Judgement(Printed):
         nll: the mean negative log-likelihood in nats, over images of known classes.
         unsure: the share that was answered with ``unsure``.
         error_when_sure: the error among the others.
-        confusion: ``[K, K]`` counts, a row for each true class.
+        confusion: ``[K, K]`` counts, a row for each true class that the classifier knows.
+        strange: how many images have a class that it does not know, by the names of these classes.
         reliability: the bins of the calibration error.
     """
 
@@ -50,6 +51,7 @@ class Judgement(Printed):
     error_when_sure: float
     confusion: npt.NDArray[np.int64]
     reliability: Reliability
+    strange: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -61,6 +63,10 @@ class Judgement(Printed):
             f"accuracy {1 - self.error:.2%}",
             f"expected calibration error {self.calibration_error:.2%}, log-loss {self.nll:.4f} nats",
         ]
+        if self.strange:
+            count = sum(self.strange.values())
+            named = ", ".join(f"{name}: {number:,}" for name, number in self.strange.items())
+            lines.append(f"{count:,} of them are of classes that it does not know and count as wrong ({named})")
         if self.unsure:
             others = "" if math.isnan(self.error_when_sure) else f"; error among the others {self.error_when_sure:.2%}"
             lines.append(f"unsure of {self.unsure:.2%}{others}")
@@ -102,11 +108,20 @@ class Prediction(Printed):
             UNSURE if unsure else self.classes[label] for label, unsure in zip(self.labels, self.unsure, strict=True)
         ]
 
+    @property
+    def true_names(self) -> list[str]:
+        """The name of each image's own class, of those that the classifier does not know, too; empty where there is none."""
+        labels = self.images.labels
+        if labels is None:
+            return ["another"] * len(self.images)
+        names = class_names(self.images)
+        return [names[label] if label >= 0 else "" for label in labels]
+
     def judgement(self) -> Judgement | None:
         """Return how right the answers are, or ``None`` where no image has a label."""
         if self.truth is None or not (self.truth != -1).any():
             return None
-        rows = np.flatnonzero(self.truth != -1)
+        rows, names = np.flatnonzero(self.truth != -1), self.true_names
         truth, said, chances = self.truth[rows], self.labels[rows], self.probabilities[rows]
         wrong, unsure = said != truth, self.unsure[rows]
         known = truth >= 0
@@ -126,6 +141,7 @@ class Prediction(Printed):
             error_when_sure=float(wrong[~unsure].mean()) if (~unsure).any() else math.nan,
             confusion=confusion,
             reliability=bins,
+            strange=dict(collections.Counter(names[row] for row in rows[~known])),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -157,7 +157,9 @@ def suggest(
     share = _coverage_share(by, len(labels), len(classes), probabilities is not None)
     space = principal(points, seed)
     first, sizes = cover(space, known, free, max(round(n * share), 0), seed)
-    reasons = [f"typical of {size:,} images like it, {has or 'none'} of them labelled" for size, has in sizes]
+    reasons = [
+        f"typical of {size:,} image{'s' * (size != 1)} like it, {has or 'none'} of them labelled" for size, has in sizes
+    ]
     rows = first
     if len(first) < n and probabilities is not None:
         free = free.copy()

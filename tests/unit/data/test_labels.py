@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,24 @@ def test_a_header_in_the_middle_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("name,label\nimage0.png,cat\nname,label\nimage1.png,dog\n")
     found = read_labels(tmp_path / "labels.csv", IMAGES)
     assert (found.count, found.classes) == (2, ("cat", "dog"))
+
+
+def test_labels_of_which_none_names_a_sub_folder_are_classes_of_their_own(tmp_path: Path) -> None:
+    read = read_labels(written(tmp_path, "name,label\nimage0.png,crack\nimage1.png,dent\n"), IMAGES)
+    assert read.classes == ("crack", "dent")
+    assert any("these names are not taken for classes" in note for note in read.notes)
+    assert not any("never answer" in note for note in read.notes)
+    assert numbers_for(IMAGES, read.classes) is None, "the sub-folders do not judge such a classifier"
+
+
+def test_another_number_is_another_image_and_no_slip_of_the_pen(tmp_path: Path) -> None:
+    numbered = dataclasses.replace(BARE, names=[f"scan {100 + number}.png" for number in range(len(BARE))])
+    with pytest.raises(UserError, match=r"names are written as 'scan 100.png'"):
+        read_labels(written(tmp_path, "name,label\nscan 999.png,a\nscan 101.png,b\n"), numbered)
+    with pytest.raises(UserError, match=r"did you mean 'scan 101.png'"):
+        read_labels(written(tmp_path, "name,label\nscna 101.png,a\nscan 102.png,b\n"), numbered)
+
+
+def test_what_means_not_known_is_no_class(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="which is what a classifier answers where it does not know"):
+        read_labels(written(tmp_path, "name,label\nimage0.png,unsure\nimage1.png,b\n"), BARE)

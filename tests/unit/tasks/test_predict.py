@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, log_loss
 
 from latentia.data.imageset import from_array
+from latentia.data.labels import numbers_for
 from latentia.tasks.calibration import fit_temperature, reliability, softmax, temperature_for_confidence
 from latentia.tasks.predict import Prediction, wilson
 
@@ -83,3 +84,15 @@ def test_unsure_below_the_threshold_and_the_file_says_so(tmp_path: Path) -> None
     assert [row["label"] for row in rows] == found.answers
     assert np.allclose([[float(row[f"p({name})"]) for name in "abc"] for row in rows], softmax(LOGITS), atol=1e-6)
     assert "unsure of" in str(found)
+
+
+def test_classes_that_the_classifier_does_not_know_are_counted_by_name() -> None:
+    images = from_array(np.asarray(IMAGES.pixels)[:6], ["cat", "dog", "owl", "owl", "cat", "fox"])
+    chances = np.tile([0.9, 0.1], (6, 1))
+    found = Prediction(images, ("cat", "dog"), chances, truth=numbers_for(images, ("cat", "dog")))
+    judged = found.judgement()
+    assert judged is not None
+    assert judged.strange == {"owl": 2, "fox": 1}
+    assert judged.confusion.sum() == judged.count - 3
+    assert "3 of them are of classes that it does not know and count as wrong (owl: 2, fox: 1)" in str(judged)
+    assert found.true_names == ["cat", "dog", "owl", "owl", "cat", "fox"]

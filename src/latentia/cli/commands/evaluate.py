@@ -31,6 +31,8 @@ def command(run: str, data: str | None, split: str, as_json: bool, density: bool
     opened = open_run(run)
     result: Any
     if opened.kind == "classifier" and not density:
+        if opened.warning:
+            click.echo(opened.warning, err=True)
         found = opened.classification(data, split)
         result = found.judgement()
         if not as_json:

@@ -28,6 +28,7 @@ def command(run: str, data: str, output: str, unsure: float, figures: str | None
     """
     from pathlib import Path
 
+    from latentia.cli.options import output_folder
     from latentia.core.errors import UserError
     from latentia.runs import open_run
 
@@ -37,12 +38,14 @@ def command(run: str, data: str, output: str, unsure: float, figures: str | None
     if not path.parent.is_dir():
         raise UserError(f"the folder {str(path.parent)!r} of the output does not exist: make it, or choose another -o")
     opened = open_run(run)
+    if opened.warning:
+        click.echo(opened.warning, err=True)
+    drawn = None if figures is None else output_folder(figures, "--figures")
     found = opened.prediction(data, split=split, unsure=unsure)
     found.write_csv(path)
-    if figures is not None:
-        from latentia.cli.options import output_folder
+    if drawn is not None:
         from latentia.report.classifier_figures import draw_classifier
 
-        draw_classifier(output_folder(figures), opened.title, [], found)
+        draw_classifier(drawn, opened.title, [], found)
     click.echo(str(found))
     click.echo(path)

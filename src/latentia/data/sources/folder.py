@@ -371,7 +371,8 @@ def _notes(place: Path, good: list[tuple[str, Header]], bad: list[tuple[str, Hea
     twins = [(first[header.digest], name) for name, header in good if first.setdefault(header.digest, name) != name]
     if twins:
         notes.append(
-            f"{len(twins)} files hold the same picture as another and stay in one split with it "
+            f"{'one file holds' if len(twins) == 1 else f'{len(twins)} files hold'} the same picture as another and stay in one "
+            "split with it "
             f"(first: {twins[0][0]} and {twins[0][1]})"
         )
     paged = [name for name, header in good if header.pages > 1]
