@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import csv
 import json
 import shlex
@@ -83,6 +84,11 @@ def test_two_rounds(photos: tuple[Path, dict[str, str]], source: Run, tmp_path: 
     tune = [*again, "--epochs", 15, "--runs", tmp_path / "runs", "--no-figures"]
     done = succeed(*tune)
     assert "2 of 20 rows" in done.stderr
+    given = collections.Counter(truth[row["name"]] for row in first[:18])
+    assert (
+        f"18 labels of {len(given)} classes ({', '.join(f'{each}: {given[each]}' for each in sorted(given))})"
+        in done.stderr
+    )
     one = Path(done.stdout.splitlines()[-1])
     succeed("predict", one, folder, "-o", tmp_path / "answers.csv", "--unsure", 0.5)
 

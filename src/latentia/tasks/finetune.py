@@ -41,6 +41,7 @@ from latentia.training.storage import load_classifier, model_description, save_m
 from latentia.training.trainer import Trainer
 
 Say = Callable[[str], None]
+NAMED = 10  # classes up to which each is named with its labels
 
 
 def start_finetune(
@@ -236,10 +237,13 @@ def _labelled(images: ImageSet, labels: Labels) -> ImageSet:
 
 
 def describe(labels: Labels, how: FineTuning, count: int) -> str:
-    """Return in one line what is learned from what."""
-    least, most = min(labels.counts()), max(labels.counts())
-    each = f"{least}" if least == most else f"{least} to {most}"
-    text = f"{how.mode}: {labels.count:,} labels of {len(labels.classes)} classes ({each} each)"
+    """Return in one line what is learned from what; a few classes are named, so that a slip of the pen is seen as one more."""
+    counts = labels.counts()
+    least, most = min(counts), max(counts)
+    each = f"{least} each" if least == most else f"{least} to {most} each"
+    if len(counts) <= NAMED and not all(name.isdecimal() for name in labels.classes):
+        each = ", ".join(f"{name}: {count:,}" for name, count in zip(labels.classes, counts, strict=True))
+    text = f"{how.mode}: {labels.count:,} labels of {len(labels.classes)} classes ({each})"
     if how.mode == "probe":
         return f"{text}, frozen features, no augmentation"
     rest = count - labels.count
