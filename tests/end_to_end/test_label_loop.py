@@ -200,7 +200,7 @@ def test_sub_folders_that_are_no_classes_stand_in_nobodys_way(
     words = ["--label-file", path, "--mode", "probe", "--runs", tmp_path / "runs", "--no-figures"]
     done = succeed("finetune", run.path, tmp_path / "photos", *words)
     assert "none of the labels in" in done.stderr
-    assert "2023, 2024, which sub-folders of" in done.stderr
+    assert "(such as 2023, 2024; names of sub-folders, perhaps), so the file's own are the classes" in done.stderr
     classifier = Path(done.stdout.splitlines()[-1])
     answered = succeed("predict", classifier, tmp_path / "photos", "-o", tmp_path / "answers.csv")
     assert "error" not in answered.stdout, "days do not judge digits"

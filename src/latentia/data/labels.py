@@ -187,8 +187,8 @@ def read_labels(path: str | os.PathLike[str], images: ImageSet) -> Labels:
     )
     if images.classes and not own:
         notes += (
-            f"none of the labels in {place} is among {_first(images.classes)}, which sub-folders of {images.source} are called: "
-            "these names are not taken for classes",
+            f"none of the labels in {place} is a class of {images.source} (such as {', '.join(images.classes[:3])}; names of "
+            "sub-folders, perhaps), so the file's own are the classes",
         )
     absent = [name for name in own if name not in classes]
     if absent:
@@ -247,10 +247,6 @@ def _rows(place: Path) -> list[tuple[int, str, str]]:
 def _check_classes(classes: tuple[str, ...], source: str) -> None:
     if len(classes) < 2:
         raise UserError(f"{source} has labels of a single class ({classes[0]!r}): a classifier needs two or more")
-
-
-def _first(names: tuple[str, ...], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _order(label: str) -> tuple[int, float, str]:

@@ -140,7 +140,7 @@ def test_a_header_in_the_middle_is_passed_over(tmp_path: Path) -> None:
 def test_labels_of_which_none_names_a_sub_folder_are_classes_of_their_own(tmp_path: Path) -> None:
     read = read_labels(written(tmp_path, "name,label\nimage0.png,crack\nimage1.png,dent\n"), IMAGES)
     assert read.classes == ("crack", "dent")
-    assert any("these names are not taken for classes" in note for note in read.notes)
+    assert any("so the file's own are the classes" in note for note in read.notes)
     assert not any("never answer" in note for note in read.notes)
     assert numbers_for(IMAGES, read.classes) is None, "the sub-folders do not judge such a classifier"
 
