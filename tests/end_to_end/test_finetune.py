@@ -254,3 +254,13 @@ def test_other_tasks_say_what_kind_of_run_they_need(pretrained: Run, made: Path,
     wide = np.zeros((3, 9, 9), dtype=np.uint8)
     with pytest.raises(UserError, match="the model was trained on images of 8x8 pixels"):
         open_run(made).predict(wide)
+
+
+def test_an_unfinished_run_and_what_is_no_model_say_so(made: Path, tmp_path: Path) -> None:
+    described = json.loads((made / "run.json").read_text())
+    assert not open_run(made).warning
+    (tmp_path / "run.json").write_text(json.dumps({**described, "status": "interrupted"}))
+    assert "is not finished, so its probabilities are not calibrated: go on with" in open_run(tmp_path).warning
+    (tmp_path / "run.json").write_text(json.dumps({**described, "kind": "learning-curve"}))
+    with pytest.raises(UserError, match="holds a learning-curve, not a trained model"):
+        open_run(tmp_path)
