@@ -196,6 +196,18 @@ def test_a_flat_folder_with_a_label_file(pretrained: Run, tmp_path: Path) -> Non
     )
     assert found.judged == 20, "a third of sixty"
     assert found.description["data"]["count"] == 120
+    with pytest.raises(
+        UserError, match="50 labels were asked for, but 20 of the 60 are set aside to judge by, and 40 are left"
+    ):
+        learning_curve(
+            pretrained,
+            tmp_path / "photos",
+            label_file=tmp_path / "labels.csv",
+            labels=[4, 50],
+            runs=tmp_path / "no",
+            **QUIET,
+        )
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize(

@@ -116,16 +116,9 @@ def learning_curve(
     location = data if data is not None else source.description["data"]["location"]
     if location is None:
         raise UserError(f"{source.path} was trained on images in memory: say which images to learn from")
-    pool, judged, text = _parts(source, location, asked.data, label_file, split, judge)
+    pool, judged, text = _parts(source, location, asked.data, label_file, split, judge, labels)
     for note in pool.notes:
         tell(note)
-    known = 0 if pool.labels is None else int((pool.labels >= 0).sum())
-    whole = known + len(judged)
-    if labels and known < max(labels) <= whole and "set aside" in text:
-        raise UserError(
-            f"{max(labels)} labels were asked for, but {len(judged)} of the {whole} are set aside to judge by, and {known} are "
-            "left to learn from: ask for fewer, or label more"
-        )
     problem = study.Problem(
         autoencoder, model_digest(source.path), pool, judged, text, asked.how, asked.settings, head, label_seed
     )
@@ -143,7 +136,13 @@ def learning_curve(
 
 
 def _parts(
-    source: Run, location: Any, options: dict[str, Any], label_file: Any, split: str | None, judge: Any
+    source: Run,
+    location: Any,
+    options: dict[str, Any],
+    label_file: Any,
+    split: str | None,
+    judge: Any,
+    labels: Sequence[int] | None,
 ) -> tuple[ImageSet, ImageSet, str]:
     """Return what is learned from, what judges, and how a person would call that."""
     described = source.description["data"]
@@ -172,9 +171,20 @@ def _parts(
         split = "aside" if label_file is not None else _usual(part)
     if split == "aside":
         pool, judged = study.set_aside(pool)
+        _check_left(pool, len(judged), max(labels or (0,)))
         return pool, judged, f"{len(judged):,} images whose labels were set aside (all ways saw them unlabelled)"
     judged = _without(_labelled(part(split)), pool)
     return pool, judged, f"{len(judged):,} {split} images"
+
+
+def _check_left(pool: ImageSet, aside: int, asked: int) -> None:
+    assert pool.labels is not None  # a developer's invariant: some were set aside
+    left = int((pool.labels >= 0).sum())
+    if left < asked <= left + aside:
+        raise UserError(
+            f"{asked} labels were asked for, but {aside} of the {left + aside} are set aside to judge by, and {left} are left to "
+            "learn from: ask for fewer, or label more"
+        )
 
 
 def _usual(part: Callable[[str], ImageSet]) -> str:

@@ -57,19 +57,17 @@ def command(
         raise UserError(f"the output {output!r} is no .csv file: choose another -o")
     if not path.parent.is_dir():
         raise UserError(f"the folder {str(path.parent)!r} of the output does not exist: make it, or choose another -o")
-    if data is not None and Path(data).is_dir() and path.resolve().is_relative_to(Path(data).resolve()):
-        raise UserError(f"the contact sheet would lie among the images of {data}: choose another -o")
-    if data is None:
-        own = open_run(run).description["data"].get("location")
-        if own is not None and Path(own).is_dir() and path.resolve().is_relative_to(Path(own).resolve()):
-            raise UserError(f"the contact sheet would lie among the images of {own}: choose another -o")
+    opened = open_run(run)
+    place = data if data is not None else opened.description["data"]["location"]
+    if place is not None and Path(place).is_dir() and path.resolve().is_relative_to(Path(place).resolve()):
+        raise UserError(f"the contact sheet would lie among the images of {place}: choose another -o")
     after = label_file is not None and path.exists() and path.samefile(label_file)
     if path.exists() and not after:
         raise UserError(f"{path} exists already: give it as --label-file too, to go on from it, or choose another -o")
     pictures = [path.with_suffix(".png"), path.with_name(f"{path.stem}-1.png")]
     if not after and (taken := next((picture for picture in pictures if picture.exists()), None)):
         raise UserError(f"{taken} exists already, and contact sheets would be drawn there: choose another -o")
-    found = api.suggest(run, data, number, label_file=label_file, by=by, before=before, seed=seed, quiet=quiet)
+    found = api.suggest(opened, data, number, label_file=label_file, by=by, before=before, seed=seed, quiet=quiet)
     found.write_csv(path, after=after)
     sheets = found.draw(path.with_suffix(".png"))
     if as_json:
